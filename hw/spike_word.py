@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Payload shapes of the streams between blocks."""
+
+from amaranth import signed, unsigned
+from amaranth.lib import data
+
+from hw.design import Design, index_bits
+
+__all__ = ["output_record", "pixel_beat", "spike_time_beat", "spike_word"]
+
+
+def spike_word(design: Design, layer: int) -> data.StructLayout:
+    """Spikes of one step among one group of S inputs of a layer.
+
+    Words of a sample are sorted by step; words without spikes are sent only where an end must be
+    marked. Step 0 is always sent, later steps only if they carry spikes.
+
+    Members: ``group`` (inputs group*S to group*S+S-1), ``spikes`` (S bits, bit k is input
+    group*S+k), ``step``, ``end_of_step`` (last word of its step), ``last`` (last word of the
+    sample; implies ``end_of_step``).
+    """
+    this = design.layers[layer]
+    return data.StructLayout(
+        {
+            "group": unsigned(index_bits(this.groups)),
+            "spikes": unsigned(this.inputs_per_cycle),
+            "step": unsigned(design.step_bits),
+            "end_of_step": unsigned(1),
+            "last": unsigned(1),
+        }
+    )
+
+
+def spike_time_beat(design: Design, layer: int) -> data.StructLayout:
+    """Spike times of the next G inputs of a layer, in input order.
+
+    Members: ``fires`` (G bits), ``steps`` (G time steps), ``last`` (last beat of the sample).
+    """
+    count = design.times_per_cycle(layer)
+    return data.StructLayout(
+        {
+            "fires": unsigned(count),
+            "steps": data.ArrayLayout(unsigned(design.step_bits), count),
+            "last": unsigned(1),
+        }
+    )
+
+
+def pixel_beat(design: Design) -> data.StructLayout:
+    """The next G pixels of a sample, first pixel in the lowest byte; the last beat may be padded
+    with pixels of value 0.
+
+    Members: ``pixels`` (G bytes), ``last``.
+    """
+    return data.StructLayout(
+        {"pixels": data.ArrayLayout(unsigned(8), design.pixels_per_cycle), "last": unsigned(1)}
+    )
+
+
+def output_record(design: Design) -> data.StructLayout:
+    """What one output neuron did in a sample; one record a neuron, in order.
+
+    Members: ``neuron``, ``fired``, ``step`` (0 unless fired), ``score`` (signed, see
+    ``model/golden.py``), ``winner`` (best neuron up to and with this one: the class, in the last
+    record), ``last``.
+    """
+    return data.StructLayout(
+        {
+            "neuron": unsigned(index_bits(design.classes)),
+            "fired": unsigned(1),
+            "step": unsigned(design.step_bits),
+            "score": signed(design.score_bits),
+            "winner": unsigned(index_bits(design.classes)),
+            "last": unsigned(1),
+        }
+    )
