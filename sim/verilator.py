@@ -296,7 +296,13 @@ def run_tool(command: Sequence[str], *, env: dict[str, str], cwd: Path) -> str:
         If it fails; the text holds the last lines of its output.
     """
     answer = subprocess.run(
-        command, env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        check=False,
+        env=env,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     if answer.returncode:
         tail = "\n".join(answer.stdout.splitlines()[-30:])
