@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boards, one file each: pins, clock, chip. `find_board` looks one up by name."""
+
+from hw.boards.board import Board
+from hw.boards.icebreaker import ICEBREAKER
+from hw.boards.ulx3s_25f import ULX3S_25F
+from hw.boards.ulx3s_85f import ULX3S_85F
+
+__all__ = ["BOARDS", "Board", "UnknownBoardError", "find_board"]
+
+#: Every board that bitstreams are built for, by name.
+BOARDS: dict[str, Board] = {board.name: board for board in (ICEBREAKER, ULX3S_25F, ULX3S_85F)}
+
+
+class UnknownBoardError(ValueError):
+    """A board name that is not in `BOARDS`; the text lists the known ones."""
+
+
+def find_board(name: str) -> Board:
+    """Look a board up by its command-line name.
+
+    Raises
+    ------
+    UnknownBoardError
+        Listing the known names.
+    """
+    try:
+        return BOARDS[name]
+    except KeyError:
+        raise UnknownBoardError(
+            f"Board must be one of {', '.join(BOARDS)}, not {name!r}"
+        ) from None

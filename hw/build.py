@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bitstreams: synthesis, place and route, packing, until the clock is met or the build fails.
+
+A build happens in a folder of its own. The bitstream is written beside its final name and then
+renamed, so that a file of that name is always a whole one that met its timing.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from amaranth.lib.wiring import Component
+
+from hw.boards.board import Board
+from hw.on_board import OnBoard
+from hw.pll import PllSetting, choose_pll
+from hw.report import PlaceReport, Resources, read_netlist, read_place_report
+from hw.tools import find_tool, run_tool
+
+__all__ = ["Attempt", "Bitstream", "TimingError", "build_bitstream"]
+
+_NAME = "top"
+_NETLIST = f"{_NAME}.json"
+_PLACED = f"{_NAME}.report.json"
+
+
+class TimingError(RuntimeError):
+    """A build that did not meet its clock; the text names wanted and achieved clock."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One place and route run.
+
+    Parameters
+    ----------
+    clock_mhz
+        Clock asked for.
+    achieved_mhz
+        Clock that the slowest path allows.
+    seed
+        Seed of the placer.
+    seconds
+        Wall time of synthesis (where it ran again), place and route.
+    """
+
+    clock_mhz: float
+    achieved_mhz: float
+    seed: int
+    seconds: float
+
+    @property
+    def met(self) -> bool:
+        """Whether the clock was met."""
+        return self.achieved_mhz >= self.clock_mhz
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bitstream:
+    """A finished bitstream and what the tools said about it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    board
+        Board that it is for.
+    setting
+        PLL setting, with the clock it makes.
+    place
+        Report of place and route.
+    parts
+        Resources by part, counted in the netlist before packing.
+    attempts
+        All runs, the last of which met the clock.
+    seconds
+        Wall time of the whole build.
+    """
+
+    path: Path
+    board: Board
+    setting: PllSetting
+    place: PlaceReport
+    parts: dict[str, Resources]
+    attempts: tuple[Attempt, ...]
+    seconds: float
+
+    @property
+    def clock_mhz(self) -> float:
+        """System clock in MHz."""
+        return self.setting.output_mhz
+
+
+def part_of(name: str) -> str:
+    """Part of a hierarchical cell name: the two levels that tell the blocks of a core apart."""
+    levels = name.split(".")
+    return ".".join(levels[:1]) if len(levels) < 3 else ".".join(levels[1:-1][:3])
+
+
+def build_bitstream(
+    *,
+    board: Board,
+    make_top: Callable[[float], Component],
+    path: Path,
+    folder: Path,
+    clock_mhz: float | None = None,
+    native: bool = False,
+    attempts: int = 4,
+    time_limit_s: float = 3600.0,
+    on_stage: Callable[[str], None] = lambda text: None,
+) -> Bitstream:
+    """Build until the clock is met.
+
+    With a clock given, other placer seeds are tried until it is met. Without one, the board's
+    target is tried first, then what the run before achieved.
+
+    Parameters
+    ----------
+    board
+        Board.
+    make_top
+        Makes the component with ports ``rx`` and ``tx`` for a system clock in Hz.
+    path
+        Where the bitstream goes.
+    folder
+        Build folder, made if missing; what an earlier build left in it is overwritten.
+    clock_mhz
+        Clock to meet; None: picked by the build.
+    native
+        Programs on PATH instead of YoWASP wheels.
+    attempts
+        Most place and route runs.
+    time_limit_s
+        Seconds after which the build gives up.
+    on_stage
+        Called with a line of text whenever a tool starts.
+
+    Raises
+    ------
+    TimingError
+        If the clock was not met; no bitstream is written.
+    hw.tools.MissingToolError, hw.tools.ToolError
+        If a tool is missing or fails.
+    hw.pll.PllError
+        If the board's PLL cannot make the clock.
+    """
+    for tool in board.tools:
+        find_tool(tool, native=native)
+    start = time.monotonic()
+    deadline = start + time_limit_s
+    folder.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+
+    wanted = board.target_mhz if clock_mhz is None else clock_mhz
+    synthesised: PllSetting | None = None
+    commands: list[list[str]] = []
+    tried: list[Attempt] = []
+    while len(tried) < attempts:
+        begin = time.monotonic()
+        setting = choose_pll(board.pll, input_hz=board.clock_hz, wanted_hz=wanted * 1e6)
+        if setting != synthesised:
+            on_stage(f"synthesis for {setting.output_mhz:g} MHz")
+            commands = _prepare(board, setting, make_top(setting.output_hz), folder)
+            run_tool(commands[0], folder=folder, native=native, deadline=deadline)
+            synthesised = setting
+        seed = 1 + sum(attempt.clock_mhz == setting.output_mhz for attempt in tried)
+        on_stage(f"place and route for {setting.output_mhz:g} MHz, seed {seed}")
+        place_command = [*commands[1], "--seed", str(seed)]
+        run_tool(place_command, folder=folder, native=native, deadline=deadline)
+        place = read_place_report(folder / _PLACED, clock_mhz=setting.output_mhz)
+        tried.append(
+            Attempt(
+                clock_mhz=setting.output_mhz,
+                achieved_mhz=place.achieved_mhz,
+                seed=seed,
+                seconds=time.monotonic() - begin,
+            )
+        )
+        if tried[-1].met:
+            on_stage("bitstream")
+            run_tool(commands[2], folder=folder, native=native, deadline=deadline)
+            _publish(folder / f"{_NAME}{board.bitstream_suffix}", path)
+            return Bitstream(
+                path=path,
+                board=board,
+                setting=setting,
+                place=place,
+                parts=read_netlist(folder / _NETLIST, part_of=part_of),
+                attempts=tuple(tried),
+                seconds=time.monotonic() - start,
+            )
+        if clock_mhz is None:
+            wanted = 0.98 * place.achieved_mhz
+    best = max(tried, key=lambda attempt: attempt.achieved_mhz / attempt.clock_mhz)
+    raise TimingError(
+        f"Clock of {board.name} must be {best.clock_mhz:g} MHz, but the best of {len(tried)} "
+        f"place and route runs achieves {best.achieved_mhz:.2f} MHz: ask for a lower clock or "
+        f"fewer lanes"
+    )
+
+
+def _prepare(board: Board, setting: PllSetting, inner: Component, folder: Path) -> list[list[str]]:
+    """Write all files of a build; return the command lines of its three tools."""
+    plan = board.platform().prepare(
+        OnBoard(board=board, setting=setting, inner=inner),
+        _NAME,
+        emit_src=False,
+        # The achieved clock is read from the report and judged here.
+        nextpnr_opts=f"--report {_PLACED} --timing-allow-fail",
+    )
+    plan.extract(str(folder))
+    return json.loads(plan.files[f"build_{_NAME}.json"])["commands"]
+
+
+def _publish(made: Path, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        shutil.copyfile(made, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

