@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data sets: found, checked, downloaded if need be, split always the same way."""
+
+from model.data.dataset import PARTS, Dataset, Samples, names, open_dataset
+from model.data.errors import DataError
+
+__all__ = ["PARTS", "DataError", "Dataset", "Samples", "names", "open_dataset"]

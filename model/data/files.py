@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the files of a data set, checks them, and downloads them with resume.
+
+Order: the folder given (``--data-dir``), the folder in ``POPSPIKE_DATA``, what ships with the
+package, the cache folder, the public mirrors. A file that is there but damaged is an error and
+is never passed over in silence.
+"""
+
+import gzip
+import hashlib
+import http.client
+import os
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from model.data.catalog import Entry, File
+from model.data.errors import DataError
+
+__all__ = ["Progress", "cache_folder", "download", "read_checked", "read_role", "search_folders"]
+
+#: Called while a download runs with file name, bytes so far, bytes in all.
+Progress = Callable[[str, int, int], None]
+
+_SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+_TIMEOUT_S = 20
+_TRIES_PER_MIRROR = 3
+_CHUNK = 1 << 16
+_NETWORK_ERRORS = (urllib.error.URLError, http.client.HTTPException, OSError)
+
+
+def cache_folder() -> Path:
+    """Folder that downloads go to: ``$XDG_CACHE_HOME/popspike/data`` or below ``~/.cache``."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "popspike" / "data"
+
+
+def search_folders(entry: Entry, data_dir: str | os.PathLike[str] | None) -> list[Path]:
+    """Every folder in which the files of a data set may lie, first choice first."""
+    bases = [data_dir, os.environ.get("POPSPIKE_DATA"), _SAMPLES, cache_folder()]
+    return [Path(base) / folder for base in bases if base for folder in entry.folders]
+
+
+def read_role(
+    entry: Entry,
+    role: str,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> bytes:
+    """Return the decompressed contents of one file of a data set.
+
+    Parameters
+    ----------
+    entry, role
+        Data set and the file's role in it.
+    data_dir
+        First folder to look in.
+    progress
+        Called while a download runs.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged, or is neither there nor to be had from a mirror.
+    """
+    file = entry.files[role]
+    for folder in search_folders(entry, data_dir):
+        for path in (folder / file.name, folder / file.raw_name):
+            if path.is_file():
+                return read_checked(path, file)
+    path = cache_folder() / entry.name / file.name
+    reasons = download(file, path, mirrors=entry.mirrors, progress=progress)
+    if reasons:
+        places = ", ".join(
+            str(base) for base in (data_dir, os.environ.get("POPSPIKE_DATA")) if base
+        )
+        raise DataError(
+            f"Data set {entry.name} is not on this machine and could not be downloaded: "
+            f"no {file.name} in {places + ' or ' if places else ''}{cache_folder()}; "
+            f"{'; '.join(reasons)}.\n"
+            "Two ways out: run the command again with a network, or put the files into a folder "
+            f"FOLDER/{entry.folders[0]} and say so with --data-dir FOLDER or POPSPIKE_DATA=FOLDER."
+        )
+    return read_checked(path, file)
+
+
+def read_checked(path: Path, file: File) -> bytes:
+    """Return the decompressed contents of a file, in published or raw form, after its checks.
+
+    A ``.gz`` that was packed by another program is fine as long as its contents are right.
+
+    Raises
+    ------
+    DataError
+        Naming the path, and expected and found size or md5.
+    """
+    content = path.read_bytes()
+    if path.name == file.raw_name:
+        _expect(path, content, size=file.raw_size, md5=file.raw_md5)
+        return content
+    if _md5(content) == file.md5:
+        return gzip.decompress(content)
+    try:
+        raw = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error):
+        raw = b""
+    if len(raw) == file.raw_size and _md5(raw) == file.raw_md5:
+        return raw
+    _expect(path, content, size=file.size, md5=file.md5)
+    return gzip.decompress(content)
+
+
+def download(
+    file: File, path: Path, *, mirrors: Sequence[str], progress: Progress | None = None
+) -> list[str]:
+    """Download one file into place, resuming what an earlier try left in ``<name>.part``.
+
+    Returns
+    -------
+    list of str
+        Empty if the file is in place and its md5 is right, else why each mirror failed.
+    """
+    reasons = []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    for mirror in mirrors:
+        reason = ""
+        for _ in range(_TRIES_PER_MIRROR):
+            try:
+                _continue_download(mirror + file.name, part, file, progress)
+            except _NETWORK_ERRORS as error:
+                reason = str(getattr(error, "reason", None) or error or type(error).__name__)
+                if isinstance(error, urllib.error.URLError):
+                    break  # no such host, no such file: the same answer would come again
+                continue
+            size = part.stat().st_size
+            if size < file.size:
+                reason = f"connection cut after {size} of {file.size} bytes"
+                continue
+            found = _md5(part.read_bytes())
+            if size == file.size and found == file.md5:
+                part.replace(path)
+                return []
+            part.unlink()
+            reason = f"sent {size} bytes with md5 {found}, expected {file.size} with md5 {file.md5}"
+            break
+        reasons.append(f"{mirror} {reason}")
+    return reasons or ["no mirror is known"]
+
+
+def _continue_download(url: str, part: Path, file: File, progress: Progress | None) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    if have >= file.size:
+        return
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as reply:
+        resumed = have and reply.status == http.client.PARTIAL_CONTENT
+        done = have if resumed else 0
+        with part.open("ab" if resumed else "wb") as out:
+            while chunk := reply.read(_CHUNK):
+                out.write(chunk)
+                done += len(chunk)
+                if progress:
+                    progress(file.name, done, file.size)
+
+
+def _expect(path: Path, content: bytes, *, size: int, md5: str) -> None:
+    found = _md5(content)
+    if found == md5:
+        return
+    if len(content) < size:
+        state = "truncated"
+    elif len(content) == size:
+        state = "corrupted"
+    else:
+        state = "another file"
+    raise DataError(
+        f"File {path} is {state}: expected {size} bytes with md5 {md5}, "
+        f"found {len(content)} bytes with md5 {found}"
+    )
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

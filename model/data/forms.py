@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""File forms: IDX, the 8x8 digits' table, and a user's .npz."""
+
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from model.data.errors import DataError
+
+__all__ = ["PART_NAMES", "parse_csv", "parse_idx", "read_npz"]
+
+#: Parts in the order of the numbers that an .npz may use for them.
+PART_NAMES = ("train", "validation", "test")
+
+_IDX_UBYTE = 0x08
+# Values of the 8x8 digits are 0..16; times 15 they fill 0..240 of a byte.
+_CSV_SCALE = 15
+
+
+def parse_idx(content: bytes, name: str) -> np.ndarray:
+    """Return the uint8 array of an IDX file (big-endian header, then the values).
+
+    Raises
+    ------
+    DataError
+        If the header names another type, or another number of values than there are.
+    """
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != _IDX_UBYTE:
+        raise DataError(f"IDX file {name} must start with 00 00 08, not {content[:3].hex(' ')}")
+    dimensions = content[3]
+    start = 4 + 4 * dimensions
+    if len(content) < start:
+        raise DataError(f"IDX file {name} must have a header of {start} bytes")
+    shape = struct.unpack(f">{dimensions}I", content[4:start])
+    values = np.frombuffer(content, dtype=np.uint8, offset=start)
+    if values.size != int(np.prod(shape)):
+        raise DataError(
+            f"IDX file {name} must hold {int(np.prod(shape))} values, not {values.size}"
+        )
+    return values.reshape(shape)
+
+
+def parse_csv(content: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Return images uint8 (N, 8, 8) and labels int64 (N,) of the 8x8 digits' table."""
+    rows = [[int(value) for value in line.split(",")] for line in content.decode().split()]
+    table = np.array(rows, dtype=np.int64)
+    images = (table[:, :-1] * _CSV_SCALE).astype(np.uint8)
+    return images.reshape(-1, 8, 8), table[:, -1]
+
+
+def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Read a user's data set.
+
+    Keys: ``x`` uint8 (N, features) or (N, height, width); ``y`` integers 0.. (N,); optional
+    ``split`` (N,), each ``train``, ``validation`` or ``test``, or 0, 1, 2 for these.
+
+    Returns
+    -------
+    tuple
+        Images, labels int64, and the number of each sample's part (None without ``split``).
+
+    Raises
+    ------
+    DataError
+        Naming the file and the key that is missing or of another form.
+    """
+    if not path.is_file():
+        raise DataError(f"Data file {path} does not exist")
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, AttributeError) as error:
+        raise DataError(f"Data file {path} must be a whole .npz archive: {error}") from None
+    for key in ("x", "y"):
+        if key not in arrays:
+            known = ", ".join(arrays) or "nothing"
+            raise DataError(f"Data file {path} must hold x and y; {key} is missing, it has {known}")
+    x, y = arrays["x"], arrays["y"]
+    if x.dtype != np.uint8 or x.ndim not in (2, 3) or 0 in x.shape:
+        raise DataError(
+            f"x of {path} must be uint8 of shape (N, features) or (N, height, width), "
+            f"not {x.dtype} of shape {x.shape}"
+        )
+    if y.dtype.kind not in "iu" or y.shape != x.shape[:1]:
+        raise DataError(
+            f"y of {path} must be integers of shape ({x.shape[0]},), "
+            f"not {y.dtype} of shape {y.shape}"
+        )
+    labels = y.astype(np.int64)
+    if labels.min() < 0:
+        raise DataError(f"y of {path} must not be negative, not {labels.min()}")
+    return x, labels, _parts(path, arrays.get("split"), x.shape[0])
+
+
+def _parts(path: Path, split: np.ndarray | None, count: int) -> np.ndarray | None:
+    if split is None:
+        return None
+    if split.shape == (count,) and split.dtype.kind in "iu" and np.isin(split, (0, 1, 2)).all():
+        return split.astype(np.int64)
+    if split.shape == (count,) and split.dtype.kind in "US":
+        words = split.astype(str)
+        if np.isin(words, PART_NAMES).all():
+            return sum(number * (words == word) for number, word in enumerate(PART_NAMES))
+    raise DataError(
+        f"split of {path} must be {count} values out of {', '.join(PART_NAMES)} or 0, 1, 2, "
+        f"not {split.dtype} of shape {split.shape}"
+    )
