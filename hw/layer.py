@@ -108,7 +108,7 @@ class Layer(wiring.Component):
         # Front end: which row next.
         block = Signal(index_bits(this.blocks))
         block_row = Signal(index_bits(this.rows))
-        plane = Signal(range(this.planes))
+        plane = Signal(index_bits(this.planes))
         take = Signal()
         load = Signal()
         m.d.comb += [

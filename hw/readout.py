@@ -5,7 +5,7 @@ from amaranth import Cat, Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.design import Design
+from hw.design import Design, index_bits
 from hw.layer import observation_layout
 from hw.spike_word import output_record
 from model.description import Readout as Rule
@@ -93,7 +93,7 @@ class Readout(wiring.Component):
         reserved = Signal()
         active = Signal()
         copies = Signal(data.ArrayLayout(entry, this.lanes))
-        lane = Signal(range(this.lanes))
+        lane = Signal(index_bits(this.lanes))
         neuron = Signal.like(self.o.p.neuron)
         begun = Signal()
         best = Signal(entry)

@@ -74,8 +74,8 @@ class SpikeStore(wiring.Component):
         busy = Signal(banks)
         full = Signal(banks)
         top = Array(Signal(design.step_bits, name=f"top{bank}") for bank in range(banks))
-        collect_bank = Signal(range(banks))
-        emit_bank = Signal(range(banks))
+        collect_bank = Signal(index_bits(banks))
+        emit_bank = Signal(index_bits(banks))
 
         m.submodules.words = words = memory.Memory(
             shape=word, depth=banks << pointer_bits, init=[]
@@ -93,7 +93,7 @@ class SpikeStore(wiring.Component):
 
         # After reset, heads may hold anything.
         clearing = Signal(init=1)
-        clear_step = Signal(range(design.steps))
+        clear_step = Signal(index_bits(design.steps))
         with m.If(clearing):
             m.d.sync += clear_step.eq(clear_step + 1)
             with m.If(clear_step == design.steps - 1):
@@ -104,7 +104,7 @@ class SpikeStore(wiring.Component):
         occupied = Signal()
         group_base = Signal(unsigned(index_bits(layer.groups) + 1))
         pending = Array(beat.fires[j * width : (j + 1) * width] for j in range(subgroups))
-        subgroup = Signal(range(subgroups))
+        subgroup = Signal(index_bits(subgroups))
         for j in reversed(range(subgroups)):
             with m.If(pending[j].any() if subgroups > 1 else 1):
                 m.d.comb += subgroup.eq(j)
@@ -156,7 +156,7 @@ class SpikeStore(wiring.Component):
                 {
                     "valid": 1,
                     "end": 1,
-                    "bank": range(banks),
+                    "bank": index_bits(banks),
                     "step": design.step_bits,
                     "index": pointer_bits,
                     "group": index_bits(layer.groups),
@@ -182,8 +182,14 @@ class SpikeStore(wiring.Component):
             stored.follows.eq(stored.valid & ~stored.end & (stored.step == step)),
             previous.eq(stored.index),
         ]
-        head_read = Array(port.data for port in heads_read)
-        head_before = head_read[stored.bank]
+        head_before = Signal(pointer)
+        head = Signal(pointer)
+        m.d.comb += [head_before.eq(heads_read[0].data), head.eq(heads_read[0].data)]
+        if banks == 2:
+            with m.If(stored.bank):
+                m.d.comb += head_before.eq(heads_read[1].data)
+            with m.If(emit_bank):
+                m.d.comb += head.eq(heads_read[1].data)
         m.d.comb += [
             words_write.en.eq(stored.valid),
             words_write.addr.eq(Cat(stored.index, stored.bank)[: len(words_write.addr)]),
@@ -227,7 +233,6 @@ class SpikeStore(wiring.Component):
                     heads_read[bank].en.eq(form),
                     heads_read[bank].addr.eq(step),
                 ]
-        head = head_read[emit_bank]
         next_word = Signal(pointer_bits)
         m.d.comb += words_read.addr.eq(Cat(next_word, emit_bank)[: len(words_read.addr)])
         end_step = Signal(design.step_bits)

@@ -5,7 +5,7 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.design import Design, ceil_div
+from hw.design import Design, ceil_div, index_bits
 from hw.layer import observation_layout
 from hw.spike_word import spike_time_beat
 
@@ -81,7 +81,7 @@ class SpikeTimes(wiring.Component):
         reserved = Signal()
         active = Signal()
         copies = Signal(data.ArrayLayout(entry, this.lanes))
-        beat = Signal(range(self.beats))
+        beat = Signal(index_bits(self.beats))
         block = Signal(range(this.blocks + 1))
         left = Signal(range(this.neurons + 1))
         begun = Signal()
