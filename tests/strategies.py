@@ -62,9 +62,28 @@ def images_for(network: Network, *, count: int, seed: int) -> np.ndarray:
     return images
 
 
+def _larger(network: Network, rng: np.random.Generator) -> Network:
+    """A network with as many layers, each side and the number of steps at least as large."""
+    sizes = [size + int(rng.integers(0, 4)) for size in network.sizes]
+    layers = [
+        Layer.from_signs(rng.choice([-1, 1], (after, before)), rng.integers(-2, 6, after))
+        for before, after in zip(sizes, sizes[1:], strict=False)
+    ]
+    steps = network.steps + int(rng.integers(0, 3))
+    return Network(
+        encoding=LatencyEncoding(levels=(9,) * steps),
+        layers=tuple(layers),
+        readout=rng.choice(list(Readout)),
+    )
+
+
 @st.composite
 def designs(draw: st.DrawFn, network: Network) -> Design:
-    """A design that holds the network, with random lanes, inputs, times and pixels a cycle."""
+    """A design that holds the network and often more; random lanes, inputs, times and pixels."""
+    held = [network]
+    if draw(st.booleans()):
+        extra = draw(st.integers(0, 2**32 - 1))
+        held.append(_larger(network, np.random.default_rng(extra)))
     inputs = [draw(st.sampled_from([1, 1, 2, 3, 4])) for _ in network.layers]
     folds = []
     for index, layer in enumerate(network.layers):
@@ -73,7 +92,7 @@ def designs(draw: st.DrawFn, network: Network) -> Design:
         lanes = times * draw(st.integers(1, max(1, -(-(layer.neurons + 2) // times))))
         folds.append(Fold(lanes=lanes, inputs_per_cycle=inputs[index], times_per_cycle=times))
     return Design.for_networks(
-        [network],
+        held,
         folds,
         pixels_per_cycle=inputs[0] * draw(st.integers(1, 2)),
         sample_input=draw(st.sampled_from(["pixels", "pixels", "words"])),

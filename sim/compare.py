@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the hardware did, held against the golden model, potential by potential."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from hw.design import Design, ceil_div
+from model.description import Network, Readout
+from model.golden import Trace
+
+__all__ = ["Divergence", "Observation", "Record", "compare", "compare_records", "observed_steps"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Divergence:
+    """One place where hardware and golden model part.
+
+    Parameters
+    ----------
+    image
+        Index of the image in the run.
+    layer, neuron, step
+        Where; None if the quantity has no such coordinate.
+    quantity
+        What was compared.
+    expected, found
+        Golden model and hardware.
+    """
+
+    image: int
+    layer: int | None = None
+    neuron: int | None = None
+    step: int | None = None
+    quantity: str
+    expected: object
+    found: object
+
+    def __str__(self) -> str:
+        places = (("layer", self.layer), ("neuron", self.neuron), ("step", self.step))
+        where = [f"image {self.image}", *(f"{n} {v}" for n, v in places if v is not None)]
+        return f"{', '.join(where)}: {self.quantity} must be {self.expected}, not {self.found}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Observation:
+    """The potentials of one block of P neurons at the end of one step.
+
+    Parameters
+    ----------
+    block, step
+        Which block, which step.
+    last
+        Last observation of the block's pass.
+    potentials
+        ``V - threshold`` of each lane.
+    """
+
+    block: int
+    step: int
+    last: bool
+    potentials: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Record:
+    """One output record, see `hw.spike_word.output_record`."""
+
+    neuron: int
+    fired: bool
+    step: int
+    score: int
+    winner: int
+    last: bool
+
+
+def observed_steps(network: Network, trace: Trace, image: int, layer: int) -> list[int]:
+    """Steps at whose end the hardware looks at a layer: 0, and those with input spikes.
+
+    With the summed-potential readout the output layer is looked at in every step.
+    """
+    is_output = layer == len(network.layers) - 1
+    if is_output and network.readout is Readout.SUMMED_POTENTIAL:
+        return list(range(network.steps))
+    arrivals = trace.input_steps if layer == 0 else trace.spike_steps[layer - 1]
+    steps = set(arrivals[image].tolist()) | {0}
+    return sorted(steps - {network.steps})
+
+
+def compare(
+    *,
+    design: Design,
+    network: Network,
+    trace: Trace,
+    observations: Sequence[Sequence[Observation]],
+    records: Sequence[Record],
+) -> Iterator[Divergence]:
+    """Yield every divergence, image by image.
+
+    Parameters
+    ----------
+    design, network
+        What ran.
+    trace
+        Golden model with potentials.
+    observations
+        Per layer, in the order in which they were seen.
+    records
+        In the order in which they came.
+
+    Yields
+    ------
+    Divergence
+        None if hardware and model are equal in every number.
+    """
+    count = len(trace.winners)
+    streams = [list(layer) for layer in observations]
+    positions = [0] * len(streams)
+    for image in range(count):
+        for layer in range(len(network.layers)):
+            taken = yield from _compare_layer(
+                design, network, trace, image, layer, streams[layer][positions[layer] :]
+            )
+            positions[layer] += taken
+    for layer, (stream, position) in enumerate(zip(streams, positions, strict=True)):
+        if position < len(stream):
+            yield Divergence(
+                image=count - 1,
+                layer=layer,
+                quantity="number of observed steps",
+                expected=position,
+                found=len(stream),
+            )
+    yield from compare_records(network, trace, records)
+
+
+def _compare_layer(
+    design: Design,
+    network: Network,
+    trace: Trace,
+    image: int,
+    layer: int,
+    seen: Sequence[Observation],
+) -> Iterator[Divergence]:
+    """Compare one image's passes of one layer; returns how many observations they took."""
+    lanes = design.layers[layer].lanes
+    neurons = network.layers[layer].neurons
+    golden = trace.potentials[layer][image].numpy()
+    steps = observed_steps(network, trace, image, layer)
+    _check_silent_steps(golden, steps)
+    index = 0
+    for block in range(ceil_div(neurons, lanes)):
+        first = block * lanes
+        for step in steps:
+            where = {"image": image, "layer": layer, "neuron": first, "step": step}
+            expected_mark = (block, step, step == steps[-1])
+            if index == len(seen):
+                yield Divergence(
+                    **where, quantity="(block, step, last)", expected=expected_mark, found="nothing"
+                )
+                return index
+            found = seen[index]
+            index += 1
+            mark = (found.block, found.step, found.last)
+            if mark != expected_mark:
+                yield Divergence(
+                    **where, quantity="(block, step, last)", expected=expected_mark, found=mark
+                )
+            expected = golden[step, first : first + lanes]
+            actual = np.array(found.potentials[: len(expected)])
+            for lane in np.flatnonzero(expected != actual):
+                where["neuron"] = first + int(lane)
+                yield Divergence(
+                    **where,
+                    quantity="potential",
+                    expected=int(expected[lane]),
+                    found=int(actual[lane]),
+                )
+    return index
+
+
+def _check_silent_steps(golden: np.ndarray, steps: Sequence[int]) -> None:
+    """In a step that the hardware skips, no potential may change in the golden model either."""
+    skipped = np.setdiff1d(np.arange(1, len(golden)), steps)
+    assert (golden[skipped] == golden[skipped - 1]).all()
+
+
+def compare_records(
+    network: Network, trace: Trace, records: Sequence[Record]
+) -> Iterator[Divergence]:
+    """Yield divergences of output records: order, spike step, score, winner."""
+    output = len(network.layers) - 1
+    uses_spikes = network.readout is Readout.FIRST_SPIKE
+    expected_count = len(trace.winners) * network.classes
+    for index, record in enumerate(records[:expected_count]):
+        image, neuron = divmod(index, network.classes)
+        when = int(trace.spike_steps[output][image, neuron])
+        fired = uses_spikes and when < network.steps
+        is_last = neuron == network.classes - 1
+        pairs = {
+            "record of neuron": (neuron, record.neuron),
+            "fired": (fired, record.fired),
+            "spike step": (when if fired else 0, record.step),
+            "score": (int(trace.scores[image, neuron]), record.score),
+            "last": (is_last, record.last),
+        }
+        if is_last:
+            pairs["class"] = (int(trace.winners[image]), record.winner)
+        for quantity, (expected, found) in pairs.items():
+            if expected != found:
+                yield Divergence(
+                    image=image,
+                    layer=output,
+                    neuron=neuron,
+                    step=when if when < network.steps else None,
+                    quantity=quantity,
+                    expected=expected,
+                    found=found,
+                )
+    if len(records) != expected_count:
+        yield Divergence(
+            image=min(len(records), expected_count - 1) // network.classes,
+            layer=output,
+            quantity="number of output records",
+            expected=expected_count,
+            found=len(records),
+        )

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs many samples through the compiled accelerator, back to back, as fast as it takes them.
+//
+//   simulator IMAGE SAMPLES RESULTS PATIENCE
+//
+// IMAGE    device image, sent through s_axis_network
+// SAMPLES  u32 bytes a beat, u32 number of samples, u32 beats of each sample, then all beats
+// RESULTS  u32 bytes a record; for each sample u64 cycle of the first and of the last beat taken;
+//          then for each record u64 cycle, u8 last, record bytes; little endian
+// PATIENCE cycles without any transfer after which the run fails
+//
+// Cycles are counted from the first beat of the first sample, which is taken in cycle 0.
+// Each line "done N" on the standard output is progress. Anything that goes wrong is one line on
+// the standard error and exit code 1.
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "Vtop.h"
+#include "verilated.h"
+
+namespace {
+
+constexpr uint8_t kStateRegister = 24;
+constexpr uint8_t kErrorRegister = 28;
+constexpr uint32_t kActive = 2;
+
+[[noreturn]] void fail(const std::string& text) {
+    std::fprintf(stderr, "%s\n", text.c_str());
+    std::exit(1);
+}
+
+std::vector<uint8_t> read_file(const char* path) {
+    std::FILE* file = std::fopen(path, "rb");
+    if (!file) fail(std::string("cannot read ") + path);
+    std::vector<uint8_t> bytes;
+    uint8_t chunk[65536];
+    for (size_t got; (got = std::fread(chunk, 1, sizeof chunk, file)) > 0;)
+        bytes.insert(bytes.end(), chunk, chunk + got);
+    std::fclose(file);
+    return bytes;
+}
+
+uint32_t word(const std::vector<uint8_t>& bytes, size_t index) {
+    uint32_t value;
+    std::memcpy(&value, bytes.data() + 4 * index, 4);
+    return value;
+}
+
+template <class Port>
+void set(Port& port, const uint8_t* bytes, size_t count) {
+    std::memset(&port, 0, sizeof port);
+    std::memcpy(&port, bytes, count < sizeof port ? count : sizeof port);
+}
+
+template <class Value>
+void append(std::vector<uint8_t>& bytes, const Value& value) {
+    const auto* begin = reinterpret_cast<const uint8_t*>(&value);
+    bytes.insert(bytes.end(), begin, begin + sizeof value);
+}
+
+class Bench {
+  public:
+    Bench() : top_(std::make_unique<Vtop>(&context_)) {
+        top_->rst = 1;
+        for (int i = 0; i < 4; ++i) tick();
+        top_->rst = 0;
+        top_->m_axis_result_tready = 1;
+    }
+
+    void load(const std::vector<uint8_t>& image, uint64_t patience) {
+        uint64_t waited = 0;
+        for (size_t index = 0; index < image.size();) {
+            set(top_->s_axis_network_tdata, &image[index], 1);
+            top_->s_axis_network_tlast = index + 1 == image.size();
+            top_->s_axis_network_tvalid = 1;
+            settle();
+            const bool taken = top_->s_axis_network_tready;
+            tick();
+            index += taken;
+            waited = taken ? 0 : waited + 1;
+            if (waited > patience) fail("byte " + std::to_string(index) + " was not taken");
+        }
+        top_->s_axis_network_tvalid = 0;
+        for (waited = 0; read_register(kStateRegister) != kActive; ++waited)
+            if (waited > patience)
+                fail("network was refused, state " + std::to_string(read_register(kStateRegister)) +
+                     ", error flags " + std::to_string(read_register(kErrorRegister)));
+    }
+
+    void run(const std::vector<uint8_t>& samples, uint64_t patience) {
+        const size_t beat_bytes = word(samples, 0);
+        const size_t count = word(samples, 1);
+        const uint8_t* next = samples.data() + 8 + 4 * count;
+        size_t sent = 0, done = 0, beat = 0;
+        uint64_t cycle = 0, last_transfer = 0;
+        bool started = false;
+        offer(samples, sent, count, beat, next, beat_bytes);
+        while (done < count) {
+            settle();
+            const bool taken = top_->s_axis_sample_tvalid && top_->s_axis_sample_tready;
+            if (taken) {
+                if (!started) cycle = last_transfer = 0;
+                started = true;
+                if (beat == 0) append(stamps, cycle);
+                if (top_->s_axis_sample_tlast) append(stamps, cycle);
+                last_transfer = cycle;
+            }
+            if (top_->m_axis_result_tvalid) {
+                append(records, cycle);
+                append(records, static_cast<uint8_t>(top_->m_axis_result_tlast));
+                append(records, top_->m_axis_result_tdata);
+                last_transfer = cycle;
+                if (top_->m_axis_result_tlast && ++done % 50 == 0) {
+                    std::printf("done %zu\n", done);
+                    std::fflush(stdout);
+                }
+            }
+            tick();
+            if (taken) {
+                next += beat_bytes;
+                if (++beat == word(samples, 2 + sent)) {
+                    beat = 0;
+                    ++sent;
+                }
+                offer(samples, sent, count, beat, next, beat_bytes);
+            }
+            if (++cycle - last_transfer > patience)
+                fail("nothing moved for " + std::to_string(patience) + " cycles after " +
+                     std::to_string(done) + " results");
+        }
+        std::printf("done %zu\n", done);
+    }
+
+    std::vector<uint8_t> stamps, records;
+    static constexpr uint32_t record_bytes = sizeof(Vtop::m_axis_result_tdata);
+
+  private:
+    void offer(const std::vector<uint8_t>& samples, size_t sent, size_t count, size_t beat,
+               const uint8_t* bytes, size_t beat_bytes) {
+        top_->s_axis_sample_tvalid = sent < count;
+        if (sent == count) return;
+        set(top_->s_axis_sample_tdata, bytes, beat_bytes);
+        top_->s_axis_sample_tlast = beat + 1 == word(samples, 2 + sent);
+    }
+
+    uint32_t read_register(uint8_t address) {
+        top_->reg_addr = address;
+        tick();
+        settle();
+        return top_->reg_rdata;
+    }
+
+    void settle() {
+        top_->clk = 0;
+        top_->eval();
+    }
+
+    void tick() {
+        settle();
+        top_->clk = 1;
+        top_->eval();
+    }
+
+    VerilatedContext context_;
+    std::unique_ptr<Vtop> top_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 5) fail("usage: simulator IMAGE SAMPLES RESULTS PATIENCE");
+    const uint64_t patience = std::strtoull(argv[4], nullptr, 10);
+    Bench bench;
+    bench.load(read_file(argv[1]), patience);
+    bench.run(read_file(argv[2]), patience);
+    std::FILE* file = std::fopen(argv[3], "wb");
+    if (!file) fail(std::string("cannot write ") + argv[3]);
+    std::fwrite(&Bench::record_bytes, 4, 1, file);
+    std::fwrite(bench.stamps.data(), 1, bench.stamps.size(), file);
+    std::fwrite(bench.records.data(), 1, bench.records.size(), file);
+    if (std::fclose(file)) fail(std::string("cannot write ") + argv[3]);
+    return 0;
+}
