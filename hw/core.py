@@ -15,7 +15,7 @@ from hw.spike_times import SpikeTimes
 from hw.spike_word import output_record, pixel_beat, spike_word
 from model.description import Readout as Rule
 
-__all__ = ["Core", "core_config"]
+__all__ = ["Core", "core_config", "spike_counts"]
 
 
 def core_config(design: Design) -> data.StructLayout:
@@ -29,6 +29,12 @@ def core_config(design: Design) -> data.StructLayout:
             "layers": data.ArrayLayout(layer, len(design.layers)),
         }
     )
+
+
+def spike_counts(design: Design) -> data.ArrayLayout:
+    """Numbers of spikes that enter each layer in one cycle."""
+    most = max(layer.inputs_per_cycle for layer in design.layers)
+    return data.ArrayLayout(range(most + 1), len(design.layers))
 
 
 class Core(wiring.Component):
@@ -70,6 +76,8 @@ class Core(wiring.Component):
         step, 0xFFFF for none), ``LayerDesign.row_bytes`` a row of a weight memory.
     write_data : In(8)
         The byte.
+    spikes : Out(spike_counts)
+        Spikes that entered each layer in the cycle before; replays do not count.
     """
 
     def __init__(self, *, design: Design, probes: bool = False) -> None:
@@ -86,6 +94,7 @@ class Core(wiring.Component):
             "write_row": In(16),
             "write_end": In(1),
             "write_data": In(8),
+            "spikes": Out(spike_counts(design)),
         }
         if probes:
             for layer in range(len(design.layers)):
@@ -142,6 +151,9 @@ class Core(wiring.Component):
                         store.last_step.eq(config.steps - 1),
                     ]
                 source = store.o
+            m.d.sync += self.spikes[index].eq(0)
+            with m.If(source.valid & source.ready & self.running):
+                m.d.sync += self.spikes[index].eq(sum(source.p.spikes))
             if this.blocks > 1:
                 m.submodules[f"replay{index}"] = replay = reset(
                     ReplayBuffer(design=design, layer=index)

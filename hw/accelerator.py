@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The accelerator: core, loader and registers; what an export or a board wraps."""
+
+from amaranth import Module, ResetInserter, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.byte_beat import ByteBeat
+from hw.core import Core
+from hw.design import Design
+from hw.image_layout import LoadError, LoadState
+from hw.latency_counter import LatencyCounter
+from hw.layer import observation_layout
+from hw.loader import Loader
+from hw.register_map import ErrorFlags
+from hw.registers import RegisterBus, Registers
+from hw.spike_word import output_record, pixel_beat, spike_word
+
+__all__ = ["Accelerator"]
+
+
+class Accelerator(wiring.Component):
+    """Holds one network at a time, and answers samples with records.
+
+    Parameters
+    ----------
+    design
+        Capacity and fold.
+    probes
+        Add ports ``probe<l>`` with the observations of every layer.
+    clock_hz
+        Clock, for the host's information; 0 if not known.
+
+    Members
+    -------
+    i_network : In(stream of ByteBeat)
+        A device image; the network is active when ``running`` rises.
+    i_sample : In(stream of pixel_beat or spike_word)
+        Samples; taken only while a network is active.
+    o_record : Out(stream of output_record)
+        One record an output neuron.
+    bus : In(RegisterBus)
+        Register window.
+    errors : In(ErrorFlags)
+        Raise a flag of the register window.
+    running : Out(1), state : Out(LoadState), load_error : Out(LoadError)
+        What is held; see `hw.loader.Loader`.
+    features, classes : Out
+        Sizes of the network that is held.
+    """
+
+    def __init__(self, *, design: Design, probes: bool = False, clock_hz: int = 0) -> None:
+        self._design = design
+        self._probes = probes
+        self._clock_hz = clock_hz
+        sample = pixel_beat(design) if design.sample_input == "pixels" else spike_word(design, 0)
+        ports = {
+            "i_network": In(stream.Signature(ByteBeat)),
+            "i_sample": In(stream.Signature(sample)),
+            "o_record": Out(stream.Signature(output_record(design))),
+            "bus": In(RegisterBus()),
+            "errors": In(ErrorFlags),
+            "running": Out(1),
+            "state": Out(LoadState),
+            "load_error": Out(LoadError),
+            "features": Out(range(design.features + 1)),
+            "classes": Out(range(design.classes + 1)),
+        }
+        if probes:
+            for layer in range(len(design.layers)):
+                ports[f"probe{layer}"] = Out(observation_layout(design, layer))
+        super().__init__(ports)
+
+    @property
+    def design(self) -> Design:
+        """Capacity and fold."""
+        return self._design
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        design = self._design
+        m.submodules.registers = registers = Registers(design=design, clock_hz=self._clock_hz)
+        loader = Loader(design=design)
+        m.submodules.loader = ResetInserter(registers.drop)(loader)
+        m.submodules.core = core = Core(design=design, probes=self._probes)
+        m.submodules.latency = latency = LatencyCounter(in_flight=8 * len(design.layers))
+
+        connect(m, flipped(self.i_network), loader.i)
+        connect(m, flipped(self.bus), registers.bus)
+        m.d.comb += [
+            core.running.eq(loader.running),
+            core.config.eq(loader.config),
+            core.write_valid.eq(loader.write_valid),
+            core.write_target.eq(loader.write_target),
+            core.write_row.eq(loader.write_row),
+            core.write_end.eq(loader.write_end),
+            core.write_data.eq(loader.write_data),
+            self.running.eq(loader.running),
+            self.state.eq(loader.state),
+            self.load_error.eq(loader.error),
+            self.features.eq(loader.features),
+            # No network that was taken has more classes than the design.
+            self.classes.eq(loader.config.layers[-1].neurons),
+        ]
+        for layer in range(len(design.layers) if self._probes else 0):
+            m.d.comb += getattr(self, f"probe{layer}").eq(getattr(core, f"probe{layer}"))
+
+        # A core in reset neither takes nor gives.
+        m.d.comb += [
+            core.i_sample.payload.eq(self.i_sample.payload),
+            core.i_sample.valid.eq(self.i_sample.valid & loader.running),
+            self.i_sample.ready.eq(core.i_sample.ready & loader.running),
+            self.o_record.payload.eq(core.o_record.payload),
+            self.o_record.valid.eq(core.o_record.valid & loader.running),
+            core.o_record.ready.eq(self.o_record.ready),
+        ]
+        m.d.comb += [
+            latency.running.eq(loader.running),
+            latency.sample_valid.eq(core.i_sample.valid),
+            latency.sample_ready.eq(self.i_sample.ready),
+            latency.sample_last.eq(self.i_sample.p.last),
+            latency.record_valid.eq(self.o_record.valid),
+            latency.record_ready.eq(self.o_record.ready),
+            latency.record_last.eq(self.o_record.p.last),
+        ]
+
+        refused = Signal()
+        was_refused = Signal()
+        m.d.comb += [
+            refused.eq(loader.error != LoadError.NONE),
+            registers.running.eq(loader.running),
+            registers.state.eq(loader.state),
+            registers.load_error.eq(loader.error),
+            registers.fingerprint.eq(loader.fingerprint),
+            registers.features.eq(loader.features),
+            registers.config.eq(loader.config),
+            registers.latency.eq(latency.latency),
+            registers.errors.eq(self.errors),
+        ]
+        with m.If(refused & ~was_refused):
+            m.d.comb += registers.errors.load.eq(1)
+        m.d.sync += [
+            was_refused.eq(refused),
+            registers.sample_done.eq(
+                self.o_record.valid & self.o_record.ready & self.o_record.p.last
+            ),
+            registers.input_spikes.eq(core.spikes[0]),
+            registers.hidden_spikes.eq(
+                sum(core.spikes[index] for index in range(1, len(design.layers)))
+            ),
+        ]
+        return m

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verilog export: one function, and a JSON side file that says what was exported."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from amaranth import Shape
+from amaranth.back import verilog
+from amaranth.lib import wiring
+
+from hw.design import Design
+from hw.export_top import ExportTop, bundle_fields, export_ports, sample_layout
+from hw.layer import observation_layout
+from hw.register_map import register_rows
+from hw.spike_word import output_record
+
+__all__ = ["export", "side_file", "to_verilog"]
+
+
+def to_verilog(component: wiring.Component, *, name: str) -> str:
+    """Verilog of a component, without source paths or internal attributes.
+
+    The same component gives the same text on every machine.
+    """
+    return verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
+
+
+def side_file(design: Design, *, name: str = "popspike", probes: bool = False) -> dict[str, Any]:
+    """What a user of the exported Verilog must know, as plain values.
+
+    Returns
+    -------
+    dict
+        ``design`` (`Design.to_json`), ``design_hash``, ``top``, ``ports`` (name, direction,
+        width), ``fields`` (for each port with several: name, lowest bit, width, signed),
+        ``registers`` (rows of the register map).
+    """
+    ports = [{"name": clock, "direction": "input", "width": 1} for clock in ("clk", "rst")]
+    for port, member in export_ports(design, probes=probes).items():
+        direction = "input" if member.flow is wiring.In else "output"
+        width = Shape.cast(member.shape).width
+        ports.append({"name": port, "direction": direction, "width": width})
+    bundles = {
+        "s_axis_sample_tdata": sample_layout(design),
+        "m_axis_result_tdata": output_record(design),
+    }
+    fields = {
+        port: [vars(field) for field in bundle_fields(layout)] for port, layout in bundles.items()
+    }
+    for layer, this in enumerate(design.layers if probes else ()):
+        bits = this.potential_bits
+        fields[f"probe{layer}_potentials"] = [
+            {"name": f"lane{lane}", "offset": bits * lane, "width": bits, "signed": True}
+            for lane in range(this.lanes)
+        ]
+    return {
+        "top": name,
+        "design": design.to_json(),
+        "design_hash": design.design_hash(),
+        "probes": [
+            [field for field, _ in observation_layout(design, layer)]
+            for layer in range(len(design.layers) if probes else 0)
+        ],
+        "ports": ports,
+        "fields": fields,
+        "registers": [
+            dict(zip(("address", "name", "access", "meaning"), row, strict=True))
+            for row in register_rows()
+        ],
+    }
+
+
+def export(
+    design: Design,
+    folder: str | os.PathLike[str],
+    *,
+    name: str = "popspike",
+    probes: bool = False,
+) -> tuple[Path, Path]:
+    """Write ``<name>.v`` and ``<name>.json``.
+
+    Each file is written beside its place and then renamed.
+
+    Parameters
+    ----------
+    design
+        Capacity and fold.
+    folder
+        Made if it is not there.
+    name
+        Name of the files and of the top module.
+    probes
+        Add the probe ports.
+
+    Returns
+    -------
+    tuple
+        Paths of the Verilog file and of the side file.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {
+        folder / f"{name}.v": to_verilog(ExportTop(design=design, probes=probes), name=name),
+        folder / f"{name}.json": json.dumps(side_file(design, name=name, probes=probes), indent=2)
+        + "\n",
+    }
+    for path, text in texts.items():
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        try:
+            part.write_text(text)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    verilog_path, json_path = texts
+    return verilog_path, json_path

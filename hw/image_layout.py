@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Device image: a network as a gateware wants it, byte for byte.
+
+The only place where the format is defined; `hw.loader` reads it, ``firmware/image.py`` writes
+and reads it. All numbers are little endian.
+
+======================  =====================================================================
+Bytes                   Contents
+======================  =====================================================================
+20                      `ImageHeader`
+8 a layer               `ImageLayer`
+512                     intensity table: spike step of each intensity 0..255, u16, 0xFFFF where
+                        no spike is sent
+``row_bytes`` a row     weight memory of layer 0, then of layer 1, ...: per block of lanes first
+                        the rows of start values, then one row a group of inputs
+4                       CRC-32 (that of zlib) of everything before
+======================  =====================================================================
+
+Bit ``p*S + k`` of a weight row belongs to lane p and is bit ``(p*S + k) % 8`` of byte
+``(p*S + k) // 8`` (S inputs a cycle). In a group row bit k is the weight of input ``group*S + k``,
+1 = +1, 0 where there is no such input. In a row of start values the S bits of a lane are one digit
+of ``-threshold`` in two's complement of ``planes * S`` bits, most significant digit first. Lanes
+beyond the last neuron of a block copy the last neuron.
+"""
+
+from amaranth.lib import data, enum
+
+from hw.design import Design
+
+__all__ = [
+    "IMAGE_MAGIC",
+    "IMAGE_VERSION",
+    "NO_SPIKE",
+    "TABLE_BYTES",
+    "ImageHeader",
+    "ImageLayer",
+    "LoadError",
+    "LoadState",
+    "byte_span",
+    "image_rows",
+    "max_image_bytes",
+]
+
+#: First four bytes of an image.
+IMAGE_MAGIC = b"PSPK"
+#: Version of the format.
+IMAGE_VERSION = 1
+#: Step of an intensity that never spikes.
+NO_SPIKE = 0xFFFF
+#: Bytes of the intensity table.
+TABLE_BYTES = 512
+
+
+class ImageHeader(data.Struct):
+    """Start of an image.
+
+    Members: ``magic``, ``version``, ``readout`` (index into the design's readouts), ``steps`` (T),
+    ``features`` (inputs of the first layer), ``classes`` (neurons of the last layer),
+    ``fingerprint`` (of the network), ``layers`` (how many), ``zero``.
+    """
+
+    magic: 32
+    version: 8
+    readout: 8
+    steps: 16
+    features: 16
+    classes: 16
+    fingerprint: 32
+    layers: 8
+    zero: 24
+
+
+class ImageLayer(data.Struct):
+    """Sizes of one layer: ``neurons``, ``blocks`` of lanes, ``rows`` of weight memory, ``zero``.
+
+    A gateware needs only ``neurons``; the others spare a reader the division.
+    """
+
+    neurons: 16
+    blocks: 16
+    rows: 16
+    zero: 16
+
+
+class LoadState(enum.Enum, shape=2):
+    """Which network a gateware holds."""
+
+    NONE = 0
+    LOADING = 1
+    ACTIVE = 2
+
+
+class LoadError(enum.Enum, shape=4):
+    """Why a gateware refused an image; the first thing wrong is named."""
+
+    NONE = 0
+    MAGIC = 1
+    VERSION = 2
+    READOUT = 3
+    STEPS = 4
+    FEATURES = 5
+    CLASSES = 6
+    LAYERS = 7
+    NEURONS = 8
+    LENGTH = 9
+    CRC = 10
+
+
+def byte_span(layout: type[data.Struct], field: str) -> range:
+    """Byte offsets of a field within its structure, lowest first."""
+    place = data.Layout.cast(layout)[field]
+    return range(place.offset // 8, (place.offset + place.width) // 8)
+
+
+def max_image_bytes(design: Design) -> int:
+    """Bytes of the largest image that a gateware takes."""
+    header = data.Layout.cast(ImageHeader).size // 8
+    layer = data.Layout.cast(ImageLayer).size // 8
+    rows = sum(this.rows * this.row_bytes for this in design.layers)
+    return header + layer * len(design.layers) + TABLE_BYTES + rows + 4
+
+
+def image_rows() -> list[tuple[str, str, str]]:
+    """Rows of a table of the fixed fields: structure, byte offsets, field."""
+    rows = []
+    for layout in (ImageHeader, ImageLayer):
+        for field, _ in data.Layout.cast(layout):
+            span = byte_span(layout, field)
+            rows.append((layout.__name__, f"{span.start}..{span.stop - 1}", field))
+    return rows

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device image into the memories and settings of the core, all or nothing."""
+
+from amaranth import Array, Cat, Module, Signal, Value
+from amaranth.lib import crc, data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.byte_beat import ByteBeat
+from hw.core import core_config
+from hw.design import Design
+from hw.image_layout import (
+    IMAGE_MAGIC,
+    IMAGE_VERSION,
+    TABLE_BYTES,
+    ImageHeader,
+    ImageLayer,
+    LoadError,
+    LoadState,
+    byte_span,
+)
+
+__all__ = ["Loader"]
+
+_HEADER_BYTES = data.Layout.cast(ImageHeader).size // 8
+_LAYER_BYTES = data.Layout.cast(ImageLayer).size // 8
+
+
+class Loader(wiring.Component):
+    """Takes one device image (`hw.image_layout`) and makes its network active if it is whole.
+
+    The first byte of an image stops the network in use. Every size is compared with the design
+    before a byte is written, the length with ``last``, and the CRC-32 at the end; only then
+    ``running`` rises. Otherwise ``error`` says why, no network is active, and the rest of the
+    image is swallowed up to its ``last``.
+
+    One byte a cycle, and one cycle more at the end of an image.
+
+    Parameters
+    ----------
+    design
+        Capacity to compare with.
+
+    Members
+    -------
+    i : In(stream of ByteBeat)
+        The image.
+    running : Out(1)
+        A network is active.
+    config : Out(core_config)
+        Its settings, stable while ``running``.
+    features : Out
+        Its pixels a sample.
+    fingerprint : Out(32)
+        Its fingerprint.
+    state : Out(LoadState)
+        What is held.
+    error : Out(LoadError)
+        Why the last image was refused, until the next one begins.
+    write_valid, write_target, write_row, write_end, write_data : Out
+        Memory write port, see `hw.core.Core`.
+    """
+
+    def __init__(self, *, design: Design) -> None:
+        self._design = design
+        super().__init__(
+            {
+                "i": In(stream.Signature(ByteBeat)),
+                "running": Out(1),
+                "config": Out(core_config(design)),
+                "features": Out(range(design.features + 1)),
+                "fingerprint": Out(32),
+                "state": Out(LoadState),
+                "error": Out(LoadError),
+                "write_valid": Out(1),
+                "write_target": Out(range(1 + len(design.layers))),
+                "write_row": Out(16),
+                "write_end": Out(1),
+                "write_data": Out(8),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        design, config = self._design, self.config
+        neurons = Array(layer.neurons for layer in config.layers)
+
+        m.submodules.crc = check = crc.catalog.CRC32_ISO_HDLC(data_width=8).create()
+        take = Signal()  # a byte is taken in this cycle
+        byte = self.i.p.data
+        # Position in the header; within the list of layers it runs from its end over one entry.
+        place = Signal(range(_HEADER_BYTES + _LAYER_BYTES))
+        layer = Signal(range(len(design.layers)))
+        fault = Signal(LoadError)
+        m.d.comb += [
+            self.running.eq(self.state == LoadState.ACTIVE),
+            take.eq(self.i.valid & self.i.ready),
+            check.valid.eq(take),
+            check.data.eq(byte),
+        ]
+
+        # Where the rows go: target 0 is the intensity table, one block of 256 rows of 2 bytes.
+        target = Signal.like(self.write_target)
+        row = Signal.like(self.write_row)
+        row_in_block = Signal(range(max(256, *(this.rows_per_block for this in design.layers))))
+        byte_in_row = Signal(range(max(2, *(this.row_bytes for this in design.layers))))
+        covered = Signal(range(1 + max(this.blocks * this.lanes for this in design.layers)))
+        reach = Signal.like(covered)  # neurons that blocks up to and with this one have room for
+        last_byte = Array([1, *(this.row_bytes - 1 for this in design.layers)])
+        last_row = Array(
+            [TABLE_BYTES // 2 - 1, *(this.rows_per_block - 1 for this in design.layers)]
+        )
+        lanes = Array([0, *(this.lanes for this in design.layers)])
+        wanted = Array([0, *neurons])
+        m.d.comb += [
+            reach.eq(covered + lanes[target]),
+            self.write_target.eq(target),
+            self.write_row.eq(row),
+            self.write_end.eq(byte_in_row == last_byte[target]),
+            self.write_data.eq(byte),
+        ]
+
+        def fail_on_fault() -> None:
+            """Give up, whatever else the state wants; the next image starts from the beginning."""
+            with m.If(fault != LoadError.NONE):
+                m.d.sync += [self.state.eq(LoadState.NONE), self.error.eq(fault)]
+                m.d.sync += [
+                    counter.eq(0)
+                    for counter in (place, layer, target, row, row_in_block, byte_in_row, covered)
+                ]
+                m.next = "FAILED"
+                with m.If(self.i.p.last):
+                    m.next = "HEADER"
+
+        with m.FSM():
+            with m.State("HEADER"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(take):
+                    m.d.sync += place.eq(place + 1)
+                    self._read_header(m, place, layer, fault)
+                    with m.If(place == 0):
+                        m.d.comb += check.start.eq(1)
+                        m.d.sync += [
+                            self.state.eq(LoadState.LOADING),
+                            self.error.eq(LoadError.NONE),
+                        ]
+                        m.d.sync += [this.blocks.eq(0) for this in config.layers]
+                    with m.If(place == _HEADER_BYTES + _LAYER_BYTES - 1):
+                        m.d.sync += [place.eq(_HEADER_BYTES), layer.eq(layer + 1)]
+                        with m.If(layer == len(design.layers) - 1):
+                            m.d.sync += [place.eq(0), layer.eq(0)]
+                            m.next = "ROWS"
+                    with m.If(self.i.p.last):
+                        m.d.comb += fault.eq(LoadError.LENGTH)
+                    fail_on_fault()
+
+            with m.State("ROWS"):
+                m.d.comb += [self.i.ready.eq(1), self.write_valid.eq(take)]
+                with m.If(take):
+                    m.d.sync += byte_in_row.eq(byte_in_row + 1)
+                    with m.If(self.write_end):
+                        m.d.sync += [
+                            byte_in_row.eq(0),
+                            row.eq(row + 1),
+                            row_in_block.eq(row_in_block + 1),
+                        ]
+                        with m.If(row_in_block == last_row[target]):
+                            m.d.sync += [row_in_block.eq(0), covered.eq(reach)]
+                            for index, this in enumerate(config.layers, start=1):
+                                with m.If(target == index):
+                                    m.d.sync += this.blocks.eq(this.blocks + 1)
+                            with m.If(reach >= wanted[target]):
+                                m.d.sync += [row.eq(0), covered.eq(0), target.eq(target + 1)]
+                                with m.If(target == len(design.layers)):
+                                    m.d.sync += target.eq(0)
+                                    m.next = "CRC"
+                    with m.If(self.i.p.last):
+                        m.d.comb += fault.eq(LoadError.LENGTH)
+                    fail_on_fault()
+
+            with m.State("CRC"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(take):
+                    m.d.sync += place.eq(place + 1)
+                    with m.If(self.i.p.last != (place == 3)):
+                        m.d.comb += fault.eq(LoadError.LENGTH)
+                    with m.If(place == 3):
+                        m.d.sync += place.eq(0)
+                        m.next = "VERIFY"
+                    fail_on_fault()
+
+            with m.State("VERIFY"):
+                m.next = "HEADER"
+                with m.If(check.match_detected):
+                    m.d.sync += self.state.eq(LoadState.ACTIVE)
+                with m.Else():
+                    m.d.sync += [self.state.eq(LoadState.NONE), self.error.eq(LoadError.CRC)]
+
+            with m.State("FAILED"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(take & self.i.p.last):
+                    m.next = "HEADER"
+        return m
+
+    def _read_header(self, m: Module, place: Signal, layer: Signal, fault: Signal) -> None:
+        """Check and keep the header byte that stands at ``place``."""
+        design, config, byte = self._design, self.config, self.i.p.data
+        low = Signal(8)
+        value = Signal(16)
+        limit = Signal(16)
+        too_large = Signal()
+        m.d.sync += low.eq(byte)
+        m.d.comb += [
+            value.eq(Cat(low, byte)),
+            too_large.eq((value == 0) | (value > limit)),
+        ]
+
+        def refuse(condition: Value, error: LoadError) -> None:
+            with m.If(condition):
+                m.d.comb += fault.eq(error)
+
+        def end_of(field: str) -> int:
+            return byte_span(ImageHeader, field)[-1]
+
+        with m.Switch(place):
+            for at, expected in zip(byte_span(ImageHeader, "magic"), IMAGE_MAGIC, strict=True):
+                with m.Case(at):
+                    refuse(byte != expected, LoadError.MAGIC)
+            with m.Case(end_of("version")):
+                refuse(byte != IMAGE_VERSION, LoadError.VERSION)
+            with m.Case(end_of("readout")):
+                m.d.sync += config.readout.eq(byte)
+                refuse(byte >= len(design.readouts), LoadError.READOUT)
+            with m.Case(end_of("steps")):
+                m.d.comb += limit.eq(design.steps)
+                m.d.sync += config.steps.eq(value)
+                refuse(too_large, LoadError.STEPS)
+            with m.Case(end_of("features")):
+                m.d.comb += limit.eq(design.features)
+                m.d.sync += self.features.eq(value)
+                refuse(too_large, LoadError.FEATURES)
+            with m.Case(end_of("classes")):
+                m.d.comb += limit.eq(design.classes)
+                # Kept where the entry of the last layer is compared with it.
+                m.d.sync += config.layers[-1].neurons.eq(value)
+                refuse(too_large, LoadError.CLASSES)
+            with m.Case(*byte_span(ImageHeader, "fingerprint")):
+                m.d.sync += self.fingerprint.eq(Cat(self.fingerprint[8:], byte))
+            with m.Case(end_of("layers")):
+                refuse(byte != len(design.layers), LoadError.LAYERS)
+            with m.Case(_HEADER_BYTES + byte_span(ImageLayer, "neurons")[-1]):
+                for index, this in enumerate(config.layers):
+                    with m.If(layer == index):
+                        m.d.sync += this.neurons.eq(value)
+                        if index == len(design.layers) - 1:
+                            refuse(value != this.neurons, LoadError.CLASSES)
+                        else:
+                            room = min(
+                                design.layers[index].neurons, design.layers[index + 1].fan_in
+                            )
+                            m.d.comb += limit.eq(room)
+                            refuse(too_large, LoadError.NEURONS)

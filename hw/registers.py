@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The register window in gateware, with the counters that it shows."""
+
+from amaranth import Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.core import core_config
+from hw.design import Design
+from hw.image_layout import LoadError, LoadState
+from hw.register_map import (
+    ControlWord,
+    ErrorFlags,
+    NetworkWord,
+    SizeWord,
+    StatusWord,
+    design_words,
+    register_address,
+)
+
+__all__ = ["RegisterBus", "Registers"]
+
+
+class RegisterBus(wiring.Signature):
+    """Window of 256 bytes, 32 bits at a time.
+
+    Members
+    -------
+    address : Out(8)
+        Byte address; the two lowest bits are ignored.
+    read_data : In(32)
+        What the address of the cycle before names; 0 where no register is.
+    write_data : Out(32), write : Out(1)
+        Write at the address of the same cycle.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "address": Out(8),
+                "read_data": In(32),
+                "write_data": Out(32),
+                "write": Out(1),
+            }
+        )
+
+
+class Registers(wiring.Component):
+    """Shows `hw.register_map.REGISTERS`.
+
+    Parameters
+    ----------
+    design
+        Its words are constants of the window.
+    clock_hz
+        Clock, for the host's information; 0 if not known.
+
+    Members
+    -------
+    bus : In(RegisterBus)
+        The window.
+    running, state, load_error, fingerprint, features, config : In
+        From the loader.
+    sample_done : In(1)
+        A sample's last record was taken.
+    input_spikes, hidden_spikes : In
+        Spikes that enter the first layer, and later layers, in this cycle.
+    latency : In(32)
+        Cycles of the last measured sample.
+    errors : In(ErrorFlags)
+        Raises a flag.
+    drop : Out(1)
+        The host wants the network forgotten.
+    """
+
+    def __init__(self, *, design: Design, clock_hz: int = 0) -> None:
+        self._design = design
+        self._clock_hz = clock_hz
+        self._words = design_words(design)
+        hidden = sum(layer.inputs_per_cycle for layer in design.layers[1:])
+        super().__init__(
+            {
+                "bus": In(RegisterBus()),
+                "running": In(1),
+                "state": In(LoadState),
+                "load_error": In(LoadError),
+                "fingerprint": In(32),
+                "features": In(range(design.features + 1)),
+                "config": In(core_config(design)),
+                "sample_done": In(1),
+                "input_spikes": In(range(design.layers[0].inputs_per_cycle + 1)),
+                "hidden_spikes": In(range(hidden + 1)),
+                "latency": In(32),
+                "errors": In(ErrorFlags),
+                "drop": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        bus, config = self.bus, self.config
+        cycles, samples = Signal(32), Signal(32)
+        input_spikes, hidden_spikes = Signal(32), Signal(32)
+        # Counters wrap around.
+        m.d.sync += [
+            cycles.eq(cycles + 1),
+            samples.eq(samples + self.sample_done),
+            input_spikes.eq(input_spikes + self.input_spikes),
+            hidden_spikes.eq(hidden_spikes + self.hidden_spikes),
+        ]
+
+        flags = Signal(ErrorFlags)
+        clear = Signal(ErrorFlags)
+        m.d.sync += flags.eq((flags.as_value() & ~clear.as_value()) | self.errors.as_value())
+        control = Signal(ControlWord)
+        m.d.comb += control.eq(bus.write_data)
+        with m.If(bus.write):
+            with m.If(self._is_at("errors")):
+                m.d.comb += clear.eq(bus.write_data)
+            with m.If(self._is_at("control")):
+                m.d.comb += self.drop.eq(control.drop)
+
+        status, size, network = Signal(StatusWord), Signal(SizeWord), Signal(NetworkWord)
+        m.d.comb += [
+            status.state.eq(self.state),
+            status.load_error.eq(self.load_error),
+            size.features.eq(self.features),
+            size.classes.eq(config.layers[-1].neurons),
+            network.steps.eq(config.steps),
+            network.readout.eq(config.readout),
+        ]
+        live = {
+            "fingerprint": Mux(self.running, self.fingerprint, 0),
+            "status": status,
+            "errors": flags,
+            "cycles": cycles,
+            "samples": samples,
+            "input_spikes": input_spikes,
+            "hidden_spikes": hidden_spikes,
+            "latency": self.latency,
+            "network_size": size,
+            "network": network,
+        }
+        words = dict(self._words)
+        words[register_address("clock_hz")] = self._clock_hz
+        words.update({register_address(name): value for name, value in live.items()})
+        m.d.sync += bus.read_data.eq(0)
+        with m.Switch(bus.address[2:]):
+            for address, value in sorted(words.items()):
+                with m.Case(address // 4):
+                    m.d.sync += bus.read_data.eq(value)
+        return m
+
+    def _is_at(self, name: str) -> Value:
+        return self.bus.address[2:] == register_address(name) // 4
