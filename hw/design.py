@@ -14,7 +14,15 @@ from typing import Any
 
 from model.description import Network, Readout
 
-__all__ = ["CapacityError", "Design", "Fold", "LayerDesign", "ceil_div", "index_bits", "signed_bits"]
+__all__ = [
+    "CapacityError",
+    "Design",
+    "Fold",
+    "LayerDesign",
+    "ceil_div",
+    "index_bits",
+    "signed_bits",
+]
 
 
 class CapacityError(ValueError):

@@ -7,7 +7,12 @@ from amaranth.lib.wiring import In, Out
 
 from hw.design import LayerDesign
 
-__all__ = ["Lane"]
+__all__ = ["Lane", "lane_latency"]
+
+
+def lane_latency(layer: LayerDesign) -> int:
+    """Cycles from a word at a lane to its potential: 1, or 2 where the popcount has a stage."""
+    return 1 if layer.inputs_per_cycle == 1 else 2
 
 
 class Lane(wiring.Component):
@@ -51,8 +56,8 @@ class Lane(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from a word to the potential: 1, or 2 where the popcount has its own stage."""
-        return 1 if self._layer.inputs_per_cycle == 1 else 2
+        """Cycles from a word to the potential, see `lane_latency`."""
+        return lane_latency(self._layer)
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()

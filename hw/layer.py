@@ -5,13 +5,18 @@ from amaranth import Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.design import Design, index_bits
-from hw.lane import Lane
+from hw.design import Design, LayerDesign, index_bits
+from hw.lane import Lane, lane_latency
 from hw.row_memory import RowMemory
 from hw.spike_word import spike_word
 from hw.vendor.spram import SpramRowMemory
 
-__all__ = ["Layer", "observation_layout"]
+__all__ = ["Layer", "layer_latency", "observation_layout"]
+
+
+def layer_latency(layer: LayerDesign) -> int:
+    """Cycles from the taking of a word to its observation: row number, memory, row, lane."""
+    return 3 + lane_latency(layer)
 
 
 def observation_layout(design: Design, layer: int) -> data.StructLayout:
@@ -83,21 +88,18 @@ class Layer(wiring.Component):
                 "write_data": In(this.row_bits),
             }
         )
-        self._lanes = [Lane(layer=this) for _ in range(this.lanes)]
-        memory = RowMemory
-        if design.weight_memory == "spram" and layer == 0:
-            memory = SpramRowMemory
-        self._memory = memory(rows=this.rows, row_bits=this.row_bits)
 
     @property
     def latency(self) -> int:
         """Cycles from the taking of a word to its observation."""
-        return 3 + self._lanes[0].latency
+        return layer_latency(self._design.layers[self._index])
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         this = self._design.layers[self._index]
-        m.submodules.memory = memory = self._memory
+        is_spram = self._design.weight_memory == "spram" and self._index == 0
+        kind = SpramRowMemory if is_spram else RowMemory
+        m.submodules.memory = memory = kind(rows=this.rows, row_bits=this.row_bits)
 
         m.d.comb += [
             memory.write_enable.eq(self.write_enable),
@@ -163,8 +165,8 @@ class Layer(wiring.Component):
         row_register = Signal(this.row_bits)
         m.d.sync += row_register.eq(memory.read_data)
         width = this.inputs_per_cycle
-        for number, lane in enumerate(self._lanes):
-            m.submodules[f"lane{number}"] = lane
+        for number in range(this.lanes):
+            m.submodules[f"lane{number}"] = lane = Lane(layer=this)
             m.d.comb += [
                 lane.bits.eq(row_register[number * width : (number + 1) * width]),
                 lane.spikes.eq(stages[2].spikes),
