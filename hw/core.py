@@ -150,7 +150,7 @@ class Core(wiring.Component):
                         store.every_step.eq(config.readout == summed),
                         store.last_step.eq(config.steps - 1),
                     ]
-                source = store.o
+                last_store, source = store, store.o
             m.d.sync += self.spikes[index].eq(0)
             with m.If(source.valid & source.ready & self.running):
                 m.d.sync += self.spikes[index].eq(sum(source.p.spikes))
@@ -174,6 +174,11 @@ class Core(wiring.Component):
             if is_output:
                 m.submodules.readout = back_end = reset(Readout(design=design))
                 m.d.comb += back_end.rule.eq(config.readout)
+                if design.early_stop:
+                    m.d.comb += [
+                        last_store.stop.eq(back_end.stop),
+                        last_store.stop_sample.eq(back_end.stop_sample),
+                    ]
             else:
                 m.submodules[f"times{index}"] = back_end = reset(
                     SpikeTimes(design=design, layer=index)

@@ -160,7 +160,8 @@ class Design:
     readouts
         Readouts that can be chosen at run time.
     early_stop
-        Leave out what follows the first output spike (first-spike readout, one output block).
+        Leave out what follows the first output spike (first-spike readout, one output block);
+        see ``model/golden.py``.
     store_banks
         1: a sample is collected after the one before has left the store; 2: while it leaves.
     weight_memory
@@ -198,8 +199,14 @@ class Design:
                     f"inputs_per_cycle {after.inputs_per_cycle} of layer {index}, "
                     f"not {before.fold.times_per_cycle}"
                 )
-        if self.early_stop and self.layers[-1].blocks > 1:
-            raise ValueError("early_stop must have all output neurons in one block of lanes")
+        one_layer_of_words = self.sample_input == "words" and len(self.layers) == 1
+        if self.early_stop and (self.layers[-1].blocks > 1 or one_layer_of_words):
+            raise ValueError(
+                "early_stop must have all output neurons in one block of lanes, and a spike store "
+                "before them"
+            )
+        if one_layer_of_words and Readout.SUMMED_POTENTIAL in self.readouts:
+            raise ValueError(f"{Readout.SUMMED_POTENTIAL} must have a spike store before it")
         if self.weight_memory == "spram" and (first.row_bits % 16 or first.rows > 16384):
             raise ValueError(
                 "weight_memory spram must have rows of a multiple of 16 bits and at most 16384 "

@@ -32,6 +32,9 @@ class Readout(wiring.Component):
         As in `hw.spike_times.SpikeTimes`.
     rule : In
         Index into ``design.readouts``.
+    stop : Out(1), stop_sample : Out(2)
+        With ``early_stop``: the sample of that number (modulo 4) is decided. What is seen of it
+        later is ignored.
     o : Out(stream of output_record)
         One record a neuron.
     """
@@ -47,6 +50,8 @@ class Readout(wiring.Component):
                 "room": Out(1),
                 "neurons": In(range(this.neurons + 1)),
                 "rule": In(range(len(design.readouts) + 1)),
+                "stop": Out(1),
+                "stop_sample": Out(2),
                 "o": Out(stream.Signature(output_record(design))),
             }
         )
@@ -76,11 +81,21 @@ class Readout(wiring.Component):
             m.d.sync += fresh.eq(1)
         with m.Elif(seen.valid):
             m.d.sync += fresh.eq(0)
+        decided = Signal()
+        if design.early_stop:
+            reached = Cat(potential >= 0 for potential in seen.potentials)
+            m.d.comb += self.stop.eq(seen.valid & reached.any() & first_spike & ~decided)
+            with m.If(seen.start):
+                m.d.sync += decided.eq(0)
+            with m.Elif(self.stop):
+                m.d.sync += decided.eq(1)
+            with m.If(seen.valid & seen.last):
+                m.d.sync += self.stop_sample.eq(self.stop_sample + 1)
         for lane, outcome in enumerate(outcomes):
             potential = seen.potentials[lane]
             with m.If(seen.start):
                 m.d.sync += [outcome.fired.eq(0), outcome.step.eq(0)]
-            with m.Elif(seen.valid & ~outcome.fired):
+            with m.Elif(seen.valid & ~outcome.fired & ~decided):
                 with m.If((potential >= 0) & first_spike):
                     m.d.sync += [outcome.fired.eq(1), outcome.step.eq(seen.step)]
                 with m.If(summed & ~fresh):

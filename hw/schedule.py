@@ -129,30 +129,47 @@ class _Store:
 
         return transfer(len(beats) - 2) if len(beats) > 1 else None, transfer(len(beats) - 1)
 
-    def emission(self, words: np.ndarray) -> tuple[int, list[tuple[int, int]], int]:
+    def emission(
+        self, words: np.ndarray, stop: tuple[int, int] | None = None
+    ) -> tuple[int, list[tuple[int, int]], int]:
         """When and what is offered: cycle of the first offer, and from it, as if never held up,
-        (cycle offset, step) of each end of a step, and the number of words."""
+        (cycle offset, step) of each end of a step, and the number of words.
+
+        ``stop``: the step that decides, and the cycles from its last word to its effect.
+        """
         head = max(self._ended + _STORE_TURNAROUND, self._emitted + 2)
         busy = np.flatnonzero(words)
         top = len(words) - 1 if self._every_step else (int(busy[-1]) if len(busy) else 0)
-        offset, ends, count, first = 0, [], 0, None
+        ends, count = [], 0
+        at = 0  # cycle of the step's HEAD state, then of its words
+        first = None if int(words[0]) else 0
+        stopped = None  # first cycle in which the sample is known to be decided
         for step in range(top + 1):
             here = int(words[step])
-            if here:
-                if first is None:
-                    first = offset + 1
-                offset += 1 + here
-                ends.append((offset - 1, step))
-                count += here
-            else:
-                if step == 0 or self._every_step:
-                    if first is None:
-                        first = offset
-                    ends.append((offset, step))
-                    count += 1
-                offset += 1
+            if stopped is not None and at >= stopped:
+                here = 0
+            cut = here
+            if stopped is not None and here:
+                cut = min(here, max(1, stopped - at))
+            if first is None and here:
+                first = at + 1
+            count += cut
+            if cut < here and step < top:
+                at += 1 + cut  # no end of step is marked
+                continue
+            needs_word = step == 0 or self._every_step or (stopped is not None and step == top)
+            if cut < here or (not here and needs_word):
+                at += cut + (1 if here else 0)
+                ends.append((at, step))
+                count += 1
+            elif here:
+                at += here
+                ends.append((at, step))
+            if stop is not None and step == stop[0]:
+                stopped = at + stop[1]
+            at += 1
         assert first is not None
-        return head + first, [(at - first, step) for at, step in ends], count
+        return head + first, [(cycle - first, step) for cycle, step in ends], count
 
     def emitted(self, last_transfer: int) -> None:
         """The last word left; its bank is free for the sample after the next one."""
@@ -198,8 +215,8 @@ def schedule(
     network
         The network in it.
     spike_steps
-        Spike step of each input, then of each neuron of each hidden layer: integer arrays
-        (N, fan-in of the layer), T where silent (`model.golden.Trace`).
+        Spike step of each input, then of each neuron of each layer: integer arrays, T where
+        silent (`model.golden.Trace`). The last layer's are needed for ``early_stop`` only.
 
     Returns
     -------
@@ -211,6 +228,9 @@ def schedule(
     for layer, times in enumerate(spike_steps[: len(design.layers)]):
         lanes = design.pixels_per_cycle if layer == 0 else design.layers[layer - 1].lanes
         work.append(_work(design, layer, np.asarray(times), lanes, steps))
+    decided = None
+    if design.early_stop and network.readout is Readout.FIRST_SPIKE:
+        decided = np.asarray(spike_steps[len(design.layers)]).min(axis=1)
     summed = network.readout is Readout.SUMMED_POTENTIAL
     last_layer = len(design.layers) - 1
     from_words = design.sample_input == "words"
@@ -243,7 +263,10 @@ def schedule(
                 offered = next_input
                 ends, count = _sorted_words(work[0].words[number])
             else:
-                offered, ends, count = store.emission(work[layer].words[number])
+                stop = None
+                if decided is not None and layer == last_layer:
+                    stop = (int(decided[number]), latencies[layer] + 1)
+                offered, ends, count = store.emission(work[layer].words[number], stop)
             if replay is not None:
                 span = ends[-1][0]
                 written = replay.write(offered, span)

@@ -43,6 +43,9 @@ class SpikeStore(wiring.Component):
         Send a word for each of the steps 0..last_step, spikes or not.
     last_step : In(step_bits)
         T - 1, for ``every_step``.
+    stop : In(1), stop_sample : In(2)
+        Leave out what has not been sent yet of a sample (its number modulo 4): from the next
+        cycle on, steps cost one cycle each, and the last one is marked by a word without spikes.
     """
 
     def __init__(self, *, design: Design, layer: int) -> None:
@@ -54,6 +57,8 @@ class SpikeStore(wiring.Component):
                 "o": Out(stream.Signature(spike_word(design, layer))),
                 "every_step": In(1),
                 "last_step": In(design.step_bits),
+                "stop": In(1),
+                "stop_sample": In(2),
             }
         )
 
@@ -244,6 +249,10 @@ class SpikeStore(wiring.Component):
         m.d.comb += [final.eq(emit_step == end_step), self.o.p.step.eq(emit_step)]
         words_read_enable = Signal()
         m.d.comb += words_read.en.eq(words_read_enable)
+        emit_sample = Signal(2)
+        stopped = Signal()
+        with m.If(self.stop & (self.stop_sample == emit_sample)):
+            m.d.sync += stopped.eq(1)
         with m.FSM():
             with m.State("IDLE"):
                 with m.If(full.bit_select(emit_bank, 1)):
@@ -251,12 +260,12 @@ class SpikeStore(wiring.Component):
                     m.next = "HEAD"
             with m.State("HEAD"):
                 m.d.comb += [head_clear.eq(1), next_word.eq(head.index)]
-                with m.If(head.valid):
+                with m.If(head.valid & ~stopped):
                     m.d.comb += words_read_enable.eq(1)
                     m.next = "WORD"
                 with m.Else():
                     m.d.comb += [
-                        self.o.valid.eq((emit_step == 0) | self.every_step),
+                        self.o.valid.eq((emit_step == 0) | self.every_step | (stopped & final)),
                         self.o.p.end_of_step.eq(1),
                         self.o.p.last.eq(final),
                         leave_step.eq(~self.o.valid | self.o.ready),
@@ -274,19 +283,31 @@ class SpikeStore(wiring.Component):
                     self.o.p.last.eq(~words_read.data.next.valid & final),
                 ]
                 with m.If(self.o.ready):
-                    m.d.comb += [
-                        words_read_enable.eq(words_read.data.next.valid),
-                        leave_step.eq(~words_read.data.next.valid),
-                    ]
+                    m.d.comb += words_read_enable.eq(words_read.data.next.valid)
+                    with m.If(~words_read.data.next.valid | (stopped & ~final)):
+                        m.d.comb += leave_step.eq(1)
+                    with m.Elif(stopped):
+                        m.next = "STOPPED"
                 with m.If(leave_step):
                     m.next = "HEAD"
                     with m.If(final):
                         m.next = "IDLE"
+            with m.State("STOPPED"):
+                m.d.comb += [
+                    self.o.valid.eq(1),
+                    self.o.p.end_of_step.eq(1),
+                    self.o.p.last.eq(1),
+                    leave_step.eq(self.o.ready),
+                ]
+                with m.If(leave_step):
+                    m.next = "IDLE"
         with m.If(leave_step):
             m.d.sync += emit_step.eq(emit_step + 1)
             m.d.comb += [head_enable.eq(1), head_next.eq(emit_step + 1)]
             with m.If(final):
                 m.d.sync += [
+                    emit_sample.eq(emit_sample + 1),
+                    stopped.eq(0),
                     emit_step.eq(0),
                     top[emit_bank].eq(0),
                     full.bit_select(emit_bank, 1).eq(0),

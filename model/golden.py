@@ -11,6 +11,9 @@ place where they are defined; the gateware quotes them.
   crossing is its sign, in hardware too).
 * First spike: the output with the earliest spike wins; among equals the larger potential at that
   step; then the lower class index. If no output fires: the largest potential after the last step.
+* Early stop (an option of the gateware, first spike only): as if the sample ended with the step of
+  the first output spike. The class is the same; the other outputs stay silent, and their score is
+  their potential at that step.
 * Final potential: the largest potential after the last step. Summed potential: the largest sum
   over all steps of the potential. Ties go to the lower class index.
 """
@@ -72,7 +75,7 @@ def encode(network: Network, images: np.ndarray | torch.Tensor) -> torch.Tensor:
     ValueError
         If the images are not uint8 or have another number of features.
     """
-    images = torch.as_tensor(np.asarray(images))
+    images = torch.tensor(images) if isinstance(images, np.ndarray) else images
     if images.dtype != torch.uint8:
         raise ValueError(f"Images must be uint8, not {images.dtype}")
     images = images.reshape(images.shape[0], -1)
@@ -86,7 +89,11 @@ def encode(network: Network, images: np.ndarray | torch.Tensor) -> torch.Tensor:
 
 
 def run(
-    network: Network, images: np.ndarray | torch.Tensor, *, record_potentials: bool = False
+    network: Network,
+    images: np.ndarray | torch.Tensor,
+    *,
+    record_potentials: bool = False,
+    early_stop: bool = False,
 ) -> Trace:
     """Run a batch through the network.
 
@@ -98,6 +105,9 @@ def run(
         uint8 (N, features) or (N, height, width).
     record_potentials
         Keep every potential at every step (N x T x neurons integers a layer).
+    early_stop
+        Let each sample end with its first output spike (first-spike readout; potentials are
+        recorded to the last step all the same).
 
     Returns
     -------
@@ -115,6 +125,7 @@ def run(
         signs = torch.from_numpy(layer.signs()).to(torch.float32).T.contiguous()
         potential = -torch.from_numpy(layer.thresholds).to(torch.int32).repeat(count, 1)
         fired = torch.full((count, layer.neurons), steps, dtype=torch.int64)
+        final = torch.zeros((count, layer.neurons), dtype=torch.int64)
         summed = torch.zeros((count, layer.neurons), dtype=torch.int64)
         crossing_potential = torch.zeros((count, layer.neurons), dtype=torch.int64)
         record = torch.empty(
@@ -125,6 +136,10 @@ def run(
             if spikes.any():
                 potential += (spikes.to(torch.float32) @ signs).to(torch.int32)
             crossing = (potential >= 0) & (fired == steps)
+            if is_output and early_stop and network.readout is Readout.FIRST_SPIKE:
+                running = (fired == steps).all(dim=1, keepdim=True)
+                crossing &= running
+                final = torch.where(running, potential.to(torch.int64), final)
             fired[crossing] = step
             if is_output:
                 summed += potential
@@ -136,7 +151,8 @@ def run(
         spike_steps.append(fired)
         potentials.append(record)
         arrivals = fired
-    final = potential.to(torch.int64)
+    if not (early_stop and network.readout is Readout.FIRST_SPIKE):
+        final = potential.to(torch.int64)
     if network.readout is Readout.FIRST_SPIKE:
         scores = torch.where(fired < steps, crossing_potential, final)
         order = fired
