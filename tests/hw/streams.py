@@ -63,7 +63,8 @@ def watch(stream: Any) -> Callable[[SimulatorContext], Any]:
             stream.valid, stream.ready, Value.cast(stream.payload)
         ):
             if waiting is not None:
-                assert valid and payload == waiting, "a waiting payload changed or vanished"
+                assert valid, "a waiting payload vanished"
+                assert payload == waiting, "a waiting payload changed"
             waiting = payload if valid and not ready else None
 
     return bench
