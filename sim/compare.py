@@ -7,10 +7,19 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from hw.design import Design, ceil_div
+from hw.schedule import Schedule
 from model.description import Network, Readout
 from model.golden import Trace
 
-__all__ = ["Divergence", "Observation", "Record", "compare", "compare_records", "observed_steps"]
+__all__ = [
+    "Divergence",
+    "Observation",
+    "Record",
+    "compare",
+    "compare_cycles",
+    "compare_records",
+    "observed_steps",
+]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +58,8 @@ class Observation:
 
     Parameters
     ----------
+    cycle
+        When, counted from the first beat of the first sample.
     block, step
         Which block, which step.
     last
@@ -57,6 +68,7 @@ class Observation:
         ``V - threshold`` of each lane.
     """
 
+    cycle: int
     block: int
     step: int
     last: bool
@@ -65,8 +77,9 @@ class Observation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Record:
-    """One output record, see `hw.spike_word.output_record`."""
+    """One output record, see `hw.spike_word.output_record`, and the cycle in which it came."""
 
+    cycle: int
     neuron: int
     fired: bool
     step: int
@@ -149,10 +162,20 @@ def _compare_layer(
     golden = trace.potentials[layer][image].numpy()
     steps = observed_steps(network, trace, image, layer)
     _check_silent_steps(golden, steps)
+    stops = (
+        design.early_stop
+        and layer == len(network.layers) - 1
+        and network.readout is Readout.FIRST_SPIKE
+    )
+    decision = int(trace.decision_steps[image]) if stops else network.steps
     index = 0
     for block in range(ceil_div(neurons, lanes)):
         first = block * lanes
         for step in steps:
+            if step > decision:
+                # Decided: what is still under way is ignored, up to its end.
+                rest = [found.last for found in seen[index:]]
+                return index + (rest.index(True) + 1 if True in rest else len(rest))
             where = {"image": image, "layer": layer, "neuron": first, "step": step}
             expected_mark = (block, step, step == steps[-1])
             if index == len(seen):
@@ -226,3 +249,63 @@ def compare_records(
             expected=expected_count,
             found=len(records),
         )
+
+
+def compare_cycles(
+    *,
+    network: Network,
+    schedule: Schedule,
+    first_beats: Sequence[int],
+    last_beats: Sequence[int],
+    observations: Sequence[Sequence[Observation]],
+    records: Sequence[Record],
+) -> Iterator[Divergence]:
+    """Yield every difference from the schedule of a run without stalls.
+
+    Parameters
+    ----------
+    network
+        What ran.
+    schedule
+        What the formulas say.
+    first_beats, last_beats
+        Cycle in which the first and the last beat of each sample were taken.
+    observations, records
+        As for `compare`.
+
+    Yields
+    ------
+    Divergence
+        Its quantity is a cycle.
+    """
+    results = [record.cycle for record in records if record.last]
+    # The schedule counts from the offer of the first beat, a run from its taking.
+    origin = schedule.samples[0].first_input
+    positions = [0] * len(observations)
+    for image, sample in enumerate(schedule.samples):
+        for quantity, expected, found in (
+            ("cycle of the first beat", sample.first_input, first_beats),
+            ("cycle of the last beat", sample.last_input, last_beats),
+            ("cycle of the last record", sample.result, results),
+        ):
+            cycle = found[image] if image < len(found) else "never"
+            if expected - origin != cycle:
+                yield Divergence(
+                    image=image, quantity=quantity, expected=expected - origin, found=cycle
+                )
+        for layer, expected_layer in enumerate(sample.observations):
+            start = positions[layer]
+            positions[layer] += len(expected_layer)
+            seen = observations[layer][start : positions[layer]]
+            for (cycle, block, step), found in zip(expected_layer, seen, strict=False):
+                expected_mark = (cycle - origin, block, step)
+                mark = (found.cycle, found.block, found.step)
+                if mark != expected_mark:
+                    yield Divergence(
+                        image=image,
+                        layer=layer,
+                        step=step,
+                        quantity="(cycle, block, step) of an observation",
+                        expected=expected_mark,
+                        found=mark,
+                    )

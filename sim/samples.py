@@ -7,7 +7,7 @@ import numpy as np
 
 from hw.design import Design, ceil_div
 from hw.spike_word import spike_word
-from model.description import Network, Readout
+from model.description import Network
 
 __all__ = ["Sample", "sample_beats"]
 
@@ -86,12 +86,10 @@ def _pixel_samples(design: Design, images: np.ndarray) -> list[Sample]:
 def _word_sample(design: Design, network: Network, steps: np.ndarray) -> Sample:
     """Words of one sample from the spike step of each input."""
     width = design.layers[0].inputs_per_cycle
-    # A summed potential needs a mark at the end of every step of the output layer.
-    every_step = network.readout is Readout.SUMMED_POTENTIAL and len(network.layers) == 1
     words = []
     for step in range(network.steps):
         active = np.flatnonzero(steps == step)
-        if not active.size and step > 0 and not every_step:
+        if not active.size and step > 0:
             continue
         groups = np.unique(active // width) if active.size else np.zeros(1, int)
         for group in groups:

@@ -91,10 +91,19 @@ def designs(draw: st.DrawFn, network: Network) -> Design:
         times = 1 if following is None else following * draw(st.integers(1, 2))
         lanes = times * draw(st.integers(1, max(1, -(-(layer.neurons + 2) // times))))
         folds.append(Fold(lanes=lanes, inputs_per_cycle=inputs[index], times_per_cycle=times))
+    inputs_may_be_words = len(network.layers) > 1 or all(
+        held_network.readout is not Readout.SUMMED_POTENTIAL for held_network in held
+    )
+    kinds = ["pixels", "pixels", "words"] if inputs_may_be_words else ["pixels"]
+    kind = draw(st.sampled_from(kinds))
+    stoppable = (kind == "pixels" or len(network.layers) > 1) and all(
+        folds[-1].lanes >= held_network.classes for held_network in held
+    )
     return Design.for_networks(
         held,
         folds,
         pixels_per_cycle=inputs[0] * draw(st.integers(1, 2)),
-        sample_input=draw(st.sampled_from(["pixels", "pixels", "words"])),
+        sample_input=kind,
         store_banks=draw(st.sampled_from([1, 2])),
+        early_stop=stoppable and draw(st.booleans()),
     )

@@ -25,7 +25,6 @@ class CoreRun:
 
     observations: list[list[Observation]]
     records: list[Record]
-    record_cycles: list[int]
     first_beats: list[int]
     last_beats: list[int]
 
@@ -64,7 +63,7 @@ def run_core(
 ) -> CoreRun:
     """Load a network, send all samples, and wait for all records."""
     core = Core(design=design, probes=True)
-    out = CoreRun([[] for _ in network.layers], [], [], [], [])
+    out = CoreRun([[] for _ in network.layers], [], [], [])
     expected = len(samples) * network.classes
     origin = None
     cycle = 0
@@ -100,6 +99,8 @@ def run_core(
     async def send(ctx) -> None:
         nonlocal origin
         await load(ctx)
+        # The schedule starts with an idle core: the stores have cleared their lists.
+        await ctx.tick().repeat(design.steps + 2)
         for sample in samples:
             for number, beat in enumerate(sample.beats):
                 while stalls and stalls.random() < 0.4:
@@ -124,9 +125,9 @@ def run_core(
                 core.o_record.valid, core.o_record.ready, core.o_record.payload
             )
             if valid and ready:
-                out.record_cycles.append(cycle - origin)
                 out.records.append(
                     Record(
+                        cycle=cycle - origin,
                         neuron=payload.neuron,
                         fired=bool(payload.fired),
                         step=payload.step,
@@ -144,6 +145,8 @@ def run_core(
                 if value.valid:
                     out.observations[index].append(
                         Observation(
+                            # The testbenches count after this process has counted.
+                            cycle=cycle + 1 - origin,
                             block=value.block,
                             step=value.step,
                             last=bool(value.last),
