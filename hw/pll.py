@@ -159,9 +159,7 @@ def choose_ecp5_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
         output = phase * feedback
         if not _within(output, ECP5_OUTPUT_MHZ):
             continue
-        dividers = [
-            divider for divider in range(1, 129) if _within(output * divider, ECP5_VCO_MHZ)
-        ]
+        dividers = [divider for divider in range(1, 129) if _within(output * divider, ECP5_VCO_MHZ)]
         if not dividers or (best is not None and output <= best.output_hz * (1 + 1e-12)):
             continue
         divider = min(dividers, key=lambda value: abs(output * value - middle))

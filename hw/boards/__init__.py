@@ -27,6 +27,4 @@ def find_board(name: str) -> Board:
     try:
         return BOARDS[name]
     except KeyError:
-        raise UnknownBoardError(
-            f"Board must be one of {', '.join(BOARDS)}, not {name!r}"
-        ) from None
+        raise UnknownBoardError(f"Board must be one of {', '.join(BOARDS)}, not {name!r}") from None
