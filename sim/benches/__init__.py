@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cocotb benches; they run inside a simulator, started by ``sim.simulator``."""
