@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop of the recipe family ``bs4nn``."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from model.data import Samples
+from model.description import Network
+from model.network_file import save_network
+from model.train.batches import TrainingData, check_samples, tensors
+from model.train.checkpoint import load_checkpoint, save_checkpoint
+from model.train.config import TrainConfig
+from model.train.log import EpochRecord, plot_curves, write_csv
+from model.train.loss import readout_loss
+from model.train.network import TrainableNetwork, decide
+from model.train.recipe import load_recipe
+from model.train.schedule import warm_cosine
+from model.train.teacher import make_pool, train_teacher
+
+__all__ = ["TrainResult", "train"]
+
+_THRESHOLD_RATE = 12.5  # thresholds count spikes, so they move in larger steps than weights
+_NORMALISATION_RATE = 1.25
+_EVALUATION_BATCH = 1000
+_VALIDATIONS = 25  # at most so many times in a run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What a training run leaves.
+
+    Parameters
+    ----------
+    network
+        The frozen integer network.
+    history
+        One record an epoch.
+    validation_accuracy
+        0..1 of the frozen network; None without validation images.
+    trained
+        The trainable form, with its latent weights.
+    """
+
+    network: Network
+    history: tuple[EpochRecord, ...]
+    validation_accuracy: float | None
+    trained: TrainableNetwork
+
+
+def train(
+    *,
+    config: TrainConfig,
+    samples: Samples,
+    validation: Samples | None = None,
+    directory: Path | None = None,
+    device: str = "cpu",
+    resume: bool = False,
+    metadata: dict[str, Any] | None = None,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+) -> TrainResult:
+    """Train a network and freeze it.
+
+    All chance is drawn from generators seeded by the recipe's seed and the epoch, so a run that
+    was killed and resumed gives, on the same machine, the same network as one that was not.
+
+    Parameters
+    ----------
+    config
+        The recipe.
+    samples
+        Training images, uint8 (N, height, width) or (N, features), with labels from 0 to
+        classes - 1. Distortions need the first form.
+    validation
+        Images that are only measured; nothing is measured without them.
+    directory
+        Gets ``checkpoint.pt`` (after each epoch), ``log.csv``, ``curves.png`` and
+        ``network.safetensors``, in ``start/`` the same of a recipe that is run first, and
+        ``teacher.pt`` where there is a teacher; nothing is written without it.
+    device
+        ``cpu``, ``cuda`` or another name that PyTorch knows.
+    resume
+        Go on from the checkpoint in ``directory`` if there is one.
+    metadata
+        Facts to keep in the network beside those of the recipe.
+    on_epoch
+        Called with the record of each finished epoch, for progress displays.
+
+    Raises
+    ------
+    ValueError
+        If images and labels do not fit each other or the recipe.
+    CheckpointError
+        If the checkpoint is damaged or of another run.
+    """
+    check_samples(config, samples, validation)
+    place = torch.device(device)
+    shape = samples.images.shape[1:]
+    classes = int(samples.labels.max()) + 1
+    network = TrainableNetwork(config=config, features=math.prod(shape), classes=classes).to(place)
+    if config.start:
+        before = train(
+            config=load_recipe(config.start),
+            samples=samples,
+            validation=validation,
+            directory=None if directory is None else directory / "start",
+            device=device,
+            resume=resume,
+            on_epoch=on_epoch,
+        )
+        network.start_from(before.trained)
+    optimizer = _optimizer(network, config)
+    history: list[EpochRecord] = []
+    checkpoint = None if directory is None else directory / "checkpoint.pt"
+    if checkpoint is not None and resume and checkpoint.exists():
+        state = load_checkpoint(checkpoint, config=config.to_dict(), device=place)
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        history = [EpochRecord(**record) for record in state["history"]]
+    images, labels = tensors(samples, place)
+    data = TrainingData(config=config, images=images, labels=labels, classes=classes)
+    if config.distillation.weight and len(history) < config.epochs:
+        teacher = train_teacher(
+            config=config, images=images, labels=labels, directory=directory, resume=resume
+        )
+        data.pool = make_pool(teacher, config=config, images=images)
+    held_out = None if validation is None else tensors(validation, place)
+    for epoch in range(len(history), config.epochs):
+        start = time.perf_counter()
+        loss, rate = _epoch(network, optimizer, data, epoch)
+        measured = None
+        if held_out is not None and _validates(epoch, config.epochs):
+            measured = _accuracy(network, *held_out)
+        record = EpochRecord(
+            epoch=epoch + 1,
+            loss=loss,
+            learning_rate=rate,
+            seconds=time.perf_counter() - start,
+            validation_accuracy=measured,
+        )
+        history.append(record)
+        if directory is not None and checkpoint is not None:
+            state = {
+                "config": config.to_dict(),
+                "network": network.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "history": [dataclasses.asdict(record) for record in history],
+            }
+            save_checkpoint(checkpoint, state)
+            write_csv(directory / "log.csv", history)
+        if on_epoch is not None:
+            on_epoch(record)
+    accuracy = history[-1].validation_accuracy
+    facts = {"recipe": config.to_dict(), "validation_accuracy": accuracy, **(metadata or {})}
+    frozen = network.freeze(input_shape=shape, metadata=facts)
+    if directory is not None:
+        save_network(frozen, directory / "network.safetensors")
+        plot_curves(directory / "curves.png", history, title=config.name)
+    return TrainResult(
+        network=frozen, history=tuple(history), validation_accuracy=accuracy, trained=network
+    )
+
+
+def _optimizer(network: TrainableNetwork, config: TrainConfig) -> torch.optim.Adam:
+    rate = config.learning_rate
+    normalisation = [*network.gains, *network.biases, network.log_scale]
+    return torch.optim.Adam(
+        [
+            {"params": list(network.latents), "peak": rate},
+            {"params": normalisation, "peak": rate * _NORMALISATION_RATE},
+            {"params": [network.thresholds], "peak": rate * _THRESHOLD_RATE},
+        ],
+        lr=rate,
+        fused=True,
+    )
+
+
+def _validates(epoch: int, epochs: int) -> bool:
+    """Whether the validation accuracy is measured after this epoch."""
+    return epoch == epochs - 1 or (epoch + 1) % -(-epochs // _VALIDATIONS) == 0
+
+
+def _epoch(
+    network: TrainableNetwork, optimizer: torch.optim.Adam, data: TrainingData, epoch: int
+) -> tuple[float, float]:
+    """Train for one epoch; return the mean loss and the last learning rate."""
+    config, count = network.config, len(data.images)
+    seed = config.seed * 1_000_003 + epoch
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    order = order.to(data.images.device)
+    chance = torch.Generator(data.images.device).manual_seed(seed)
+    batches = count // config.batch_size
+    distorted = epoch < int(config.epochs * (1 - config.plain_tail))
+    total = torch.zeros((), device=data.images.device)
+    network.train()
+    for batch in range(batches):
+        step = epoch * batches + batch
+        factor = warm_cosine(step, config.epochs * batches)
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+        chosen = order[batch * config.batch_size : (batch + 1) * config.batch_size]
+        samples, targets = data.batch(chosen, distorted, chance)
+        loss = readout_loss(
+            network(samples.flatten(1)), targets, scale=network.log_scale.exp(), config=config
+        )
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        network.constrain()
+        total += loss.detach()
+    return float(total) / batches, optimizer.param_groups[0]["lr"]
+
+
+@torch.no_grad()
+def _accuracy(network: TrainableNetwork, images: Tensor, labels: Tensor) -> float:
+    """Accuracy 0..1 of the network as it would be frozen."""
+    network.eval()
+    right = 0
+    for start in range(0, len(images), _EVALUATION_BATCH):
+        part = slice(start, start + _EVALUATION_BATCH)
+        winners = decide(network(images[part].flatten(1)), network.config.readout)
+        right += int((winners == labels[part]).sum())
+    return right / len(images)
