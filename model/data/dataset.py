@@ -75,6 +75,7 @@ class Dataset:
     _entry: Entry | None = None
     _data_dir: str | os.PathLike[str] | None = None
     _progress: Progress | None = None
+    _download: bool = True
 
     def part(self, part: str | None = None) -> Samples:
         """Return one part.
@@ -113,7 +114,13 @@ class Dataset:
 
     def _read(self, role: str) -> np.ndarray:
         assert self._entry is not None
-        content = read_role(self._entry, role, data_dir=self._data_dir, progress=self._progress)
+        content = read_role(
+            self._entry,
+            role,
+            data_dir=self._data_dir,
+            progress=self._progress,
+            may_download=self._download,
+        )
         return parse_idx(content, self._entry.files[role].name)
 
     def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -150,6 +157,7 @@ def open_dataset(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    download: bool = True,
 ) -> Dataset:
     """Open a data set by name, or a user's .npz by path.
 
@@ -161,6 +169,8 @@ def open_dataset(
         First folder to look in for files of known sets.
     progress
         Called with file name, bytes so far and bytes in all while a download runs.
+    download
+        Fetch files that are not on this machine.
 
     Raises
     ------
@@ -176,6 +186,7 @@ def open_dataset(
             _entry=entry,
             _data_dir=data_dir,
             _progress=progress,
+            _download=download,
         )
     if text == SHIPPED:
         return Dataset(name=text, licence=CATALOG["mnist"].licence)

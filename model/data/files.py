@@ -49,6 +49,7 @@ def read_role(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    may_download: bool = True,
 ) -> bytes:
     """Return the decompressed contents of one file of a data set.
 
@@ -60,6 +61,8 @@ def read_role(
         First folder to look in.
     progress
         Called while a download runs.
+    may_download
+        Fetch a file that is on no folder of this machine.
 
     Raises
     ------
@@ -72,6 +75,8 @@ def read_role(
             if path.is_file():
                 return read_checked(path, file)
     path = cache_folder() / entry.name / file.name
+    if not may_download:
+        raise DataError(f"Data set {entry.name} is not on this machine: no {file.name}")
     reasons = download(file, path, mirrors=entry.mirrors, progress=progress)
     if reasons:
         places = ", ".join(

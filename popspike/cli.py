@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `popspike`: one function a verb, each in a file of its own."""
+
+import os
+import sys
+
+import typer
+
+from popspike.commands import (
+    build,
+    demo,
+    doctor,
+    estimate,
+    eval_,
+    generate,
+    import_bs4nn,
+    load,
+    run,
+    train,
+    verify,
+    zoo,
+)
+
+__all__ = ["app", "main"]
+
+#: Exit code of a command that a user's input or a missing tool stopped.
+USER_ERROR = 2
+
+app = typer.Typer(
+    name="popspike",
+    help="Binary-weight spiking networks from training to bitstream, proved cycle by cycle.",
+    epilog="First steps:  popspike demo,  popspike zoo,  popspike eval bs4nn-mnist-256",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _name, _function in {
+    "demo": demo.demo,
+    "zoo": zoo.zoo,
+    "eval": eval_.evaluate_network,
+    "train": train.train_network,
+    "import-bs4nn": import_bs4nn.import_arrays,
+    "estimate": estimate.estimate,
+    "generate": generate.generate,
+    "verify": verify.verify_network,
+    "build": build.build,
+    "load": load.load,
+    "run": run.run,
+    "doctor": doctor.doctor,
+}.items():
+    app.command(_name, no_args_is_help=_name not in ("demo", "zoo", "doctor"))(_function)
+
+
+def main() -> None:
+    """Run the command line; an expected error is one clear text and a non-zero exit code.
+
+    ``POPSPIKE_TRACEBACK=1`` shows where an error came from.
+    """
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output left, as `| head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if os.environ.get("POPSPIKE_TRACEBACK"):
+            raise
+        print(
+            f"error: the Python package {error.name} is missing; install everything with: "
+            "pip install 'popspike[all]'",
+            file=sys.stderr,
+        )
+        sys.exit(USER_ERROR)
+    except Exception as error:
+        if os.environ.get("POPSPIKE_TRACEBACK") or not _expected(error):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+
+
+def _expected(error: Exception) -> bool:
+    """Whether an error speaks to the user: ours all do, and so do those of files and links."""
+    from model.data import DataError
+
+    return isinstance(error, DataError | ValueError | RuntimeError | OSError)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`popspike train`: from a recipe and a data set to a network file."""
+
+import dataclasses
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from model.data import Dataset
+from model.description import Network, Readout
+from popspike.console import err, figures, print_json
+from popspike.options import DataDirOption, JsonOption, find_dataset
+
+__all__ = ["train_network"]
+
+
+def train_network(
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE", help="An installed recipe, bs4nn-paper, or the path of a .toml file."
+        ),
+    ],
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", "-d", help="Data set or .npz; default: the recipe's."),
+    ] = None,
+    data_dir: DataDirOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder of the run; default: runs/RECIPE."),
+    ] = None,
+    hidden: Annotated[
+        list[int] | None,
+        typer.Option(help="Neurons of a hidden layer; repeat the option for more layers."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Time steps T, 2..256.")] = None,
+    cut: Annotated[int | None, typer.Option(help="Lowest intensity that spikes, 1..255.")] = None,
+    readout: Annotated[Readout | None, typer.Option(help="Decision rule.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Train a network, freeze it into bits and integers, score it.
+
+    The folder of the run gets the network, a checkpoint after each epoch, a CSV log and a picture
+    of the curves. The test part is scored once, at the end.
+
+    Examples:  popspike train bs4nn-mnist-256
+
+    popspike train bs4nn --dataset my.npz --hidden 200 --hidden 100 --steps 8 --cut 32
+
+    popspike train bs4nn-paper --epochs 20 --resume
+    """
+    from model.evaluate import evaluate
+    from model.train.paper_loop import PAPER_RECIPE
+
+    asked = {
+        "hidden": tuple(hidden) if hidden else None,
+        "steps": steps,
+        "cut": cut,
+        "readout": readout,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "seed": seed,
+    }
+    changes = {key: value for key, value in asked.items() if value is not None}
+    folder = output or Path("runs") / Path(recipe).stem
+    source = _Source(dataset=dataset, data_dir=data_dir)
+    facts = {"command": shlex.join(["popspike", *sys.argv[1:]])}
+    if recipe == PAPER_RECIPE:
+        network = _train_paper(changes, source, folder, resume, facts)
+    else:
+        network = _train(recipe, changes, source, folder, device, resume, facts)
+    test = source.opened.part("test")
+    result = evaluate(network, test.images, test.labels)
+    shown = {
+        "network": str(folder / "network.safetensors"),
+        "sizes": list(network.sizes),
+        "steps": network.steps,
+        "readout": str(network.readout),
+        "validation_accuracy": network.metadata.get("validation_accuracy"),
+        "test_images": result.images,
+        "test_accuracy": result.accuracy,
+        "test_accuracy_paper_rule": result.accuracy_paper_rule,
+    }
+    if json:
+        print_json(shown)
+        return
+    figures(f"trained {recipe}", {name.replace("_", " "): v for name, v in shown.items()})
+
+
+@dataclasses.dataclass(kw_only=True)
+class _Source:
+    """The data of a run, opened when the recipe's own data set is known."""
+
+    dataset: str | None
+    data_dir: Path | None
+
+    def read(self, default: str) -> tuple[np.ndarray, np.ndarray, int]:
+        """Images and labels, validation last, and the number of validation images."""
+        self.name = self.dataset or default
+        self.opened: Dataset = find_dataset(self.name, data_dir=self.data_dir)
+        train, validation = self.opened.part("train"), self.opened.part("validation")
+        return (
+            np.concatenate([train.images, validation.images]),
+            np.concatenate([train.labels, validation.labels]),
+            len(validation),
+        )
+
+
+def _train(
+    recipe: str,
+    changes: dict[str, Any],
+    source: _Source,
+    folder: Path,
+    device: str,
+    resume: bool,
+    facts: dict[str, Any],
+) -> Network:
+    from model.train import EpochRecord, load_recipe, train
+
+    config = load_recipe(recipe, **changes)
+    images, labels, validation = source.read(config.data)
+    config = dataclasses.replace(config, data=source.name, validation=validation)
+    note = _notes(config.epochs)
+
+    def on_epoch(record: EpochRecord) -> None:
+        accuracy = record.validation_accuracy
+        note(
+            record.epoch,
+            f"loss {record.loss:.4f}"
+            + ("" if accuracy is None else f", validation {100 * accuracy:.2f} %")
+            + f", {record.seconds:.1f} s",
+        )
+
+    return train(
+        config=config,
+        images=images,
+        labels=labels,
+        directory=folder,
+        device=device,
+        resume=resume,
+        metadata=facts,
+        on_epoch=on_epoch,
+    ).network
+
+
+def _train_paper(
+    changes: dict[str, Any],
+    source: _Source,
+    folder: Path,
+    resume: bool,
+    facts: dict[str, Any],
+) -> Network:
+    from model.train.config import RecipeError
+    from model.train.paper_loop import PAPER_RECIPE, PaperEpoch, load_paper_recipe, train_paper
+
+    sizes = changes.pop("hidden", None)
+    if sizes is not None:
+        if len(sizes) != 1:
+            raise RecipeError(f"Hidden of {PAPER_RECIPE} must be one layer, not {len(sizes)}")
+        changes["hidden"] = sizes[0]
+    if fixed := sorted({"steps", "cut", "readout", "batch_size"} & changes.keys()):
+        raise RecipeError(f"Recipe {PAPER_RECIPE} must keep its published {', '.join(fixed)}")
+    config = load_paper_recipe(**changes)
+    images, labels, validation = source.read(config.data)
+    config = dataclasses.replace(config, data=source.name, validation=validation)
+    note = _notes(config.epochs)
+
+    def on_epoch(epoch: PaperEpoch) -> None:
+        ours, paper = epoch.record.validation_accuracy, epoch.validation_paper_rule
+        note(
+            epoch.record.epoch,
+            f"training {100 * epoch.training_paper_rule:.2f} % (published rule), validation "
+            f"{100 * (paper or 0):.2f} % (published rule), {100 * (ours or 0):.2f} % (ours), "
+            f"{epoch.record.seconds:.0f} s",
+        )
+
+    network, _ = train_paper(
+        config=config,
+        images=images,
+        labels=labels,
+        directory=folder,
+        resume=resume,
+        metadata=facts,
+        on_epoch=on_epoch,
+    )
+    return network
+
+
+def _notes(epochs: int) -> Callable[[int, str], None]:
+    """Return a function that reports an epoch on stderr."""
+    width = len(str(epochs))
+
+    def note(epoch: int, text: str) -> None:
+        err.print(f"epoch {epoch:>{width}}/{epochs}: {text}", highlight=False)
+
+    return note

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several commands share, and what they are turned into."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from model.data import DataError, Dataset, Samples, names, open_dataset
+from model.data.dataset import SHIPPED
+from model.description import Network
+from popspike.console import err
+
+__all__ = [
+    "BoardOption",
+    "DataDirOption",
+    "DatasetOption",
+    "JsonOption",
+    "NetworkArgument",
+    "NetworkOption",
+    "PartOption",
+    "find_dataset",
+    "find_network",
+    "network_data",
+    "samples_at_hand",
+]
+
+NetworkArgument = Annotated[
+    str, typer.Argument(metavar="NET", help="Network: a name from `popspike zoo`, or a file.")
+]
+NetworkOption = Annotated[
+    str, typer.Option("--network", "-n", help="A name from `popspike zoo`, or a network file.")
+]
+DatasetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        "-d",
+        help=f"{', '.join(names())}, or an .npz file with x and y; "
+        "default: the one that the network was trained on.",
+    ),
+]
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder with data files, looked in before POPSPIKE_DATA."),
+]
+PartOption = Annotated[
+    str | None,
+    typer.Option(
+        "--part", help="train, validation, test or all; default: test, or all of an undivided .npz."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+BoardOption = Annotated[
+    str, typer.Option("--board", "-b", help="icebreaker, ulx3s-25f or ulx3s-85f.")
+]
+
+_BY_FEATURES = {784: "mnist", 64: "digits"}
+
+
+def find_network(name: str) -> Network:
+    """Load a network by zoo name or path."""
+    from model import zoo
+
+    return zoo.load(name)
+
+
+def network_data(network: Network) -> str:
+    """Name of the data set that a network was made for."""
+    recipe = network.metadata.get("recipe")
+    named = network.metadata.get("data") or (recipe.get("data") if isinstance(recipe, dict) else "")
+    return str(named or _BY_FEATURES.get(network.features, "mnist"))
+
+
+def find_dataset(
+    name: str | None, network: Network | None = None, data_dir: Path | None = None
+) -> Dataset:
+    """Open a data set; a download shows its progress on stderr."""
+    if name is None:
+        if network is None:
+            raise DataError("Data set must be named with --dataset")
+        name = network_data(network)
+    return open_dataset(name, data_dir=data_dir, progress=_Download())
+
+
+def samples_at_hand(network: Network, name: str | None, data_dir: Path | None) -> Samples:
+    """Return test samples of a network: a named set, else its own if at hand, else shipped ones.
+
+    Nothing is downloaded for a set that was not asked for.
+    """
+    if name is not None:
+        return find_dataset(name, network, data_dir).part()
+    try:
+        samples = open_dataset(network_data(network), data_dir=data_dir, download=False).part()
+    except DataError:
+        samples = open_dataset(SHIPPED).part()
+    if samples.images[0].size == network.features:
+        return samples
+    raise DataError(
+        f"Samples with {network.features} features must be named with --dataset for this network"
+    )
+
+
+class _Download:
+    """A progress bar that begins with the first bytes."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._file = ""
+
+    def __call__(self, file: str, done: int, total: int) -> None:
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn("downloading {task.description}"),
+                BarColumn(),
+                DownloadColumn(),
+                console=err,
+            )
+            self._bar.start()
+        if file != self._file:
+            self._file = file
+            self._task = self._bar.add_task(file, total=total)
+        self._bar.update(self._task, completed=done)
+        if done >= total:
+            self._bar.stop()
+            self._bar, self._file = None, ""
