@@ -69,7 +69,9 @@ class IntensityTable(wiring.Component):
         with m.If(advance):
             m.d.sync += [occupied.eq(self.i.valid), last.eq(self.i.p.last)]
         for pixel in range(design.pixels_per_cycle):
-            table = memory.Memory(shape=self._entry, depth=256, init=[])
+            table = memory.Memory(
+                shape=self._entry, depth=256, init=[], attrs={"ram_style": "block"}
+            )
             m.submodules[f"table{pixel}"] = table
             write = table.write_port()
             read = table.read_port()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One lane: the popcount and the membrane register of one neuron."""
 
-from amaranth import Cat, Module, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.design import LayerDesign
+from hw.design import LayerDesign, ceil_div
 
 __all__ = ["Lane", "lane_latency"]
 
@@ -22,6 +22,12 @@ class Lane(wiring.Component):
     (``model/golden.py``: weight bit 1 is +1, 0 is -1). No comparator: the neuron has reached its
     threshold while the sign bit is 0.
 
+    One carry chain does it all. With S = 1 it adds ``down`` to every bit, and a carry: 1 and 0 for
+    -1, 0 and 1 for +1. While a digit is loaded, ``down`` and carry are the digit, so that every
+    other bit keeps its value. With S > 1 the inputs are taken in pairs: a pair adds
+    ``2 * half + odd``, where ``half`` (-1..1) is the lane's, and ``odd`` (one spike, not two) is
+    the same in all lanes. Of two pairs, one ``odd`` is the operand's lowest bit and one the carry.
+
     Parameters
     ----------
     layer
@@ -32,11 +38,10 @@ class Lane(wiring.Component):
     bits : In(S)
         The lane's part of the memory row: weights, or a digit of the start value.
     spikes : In(S)
-        Spikes of the word; 0 to leave the potential as it is.
-    load : In(1)
-        Shift the digit into the potential (most significant digit first) instead of adding.
-    first_digit : In(1)
-        With ``load``: the digit is the first one, and is sign-extended.
+        Spikes of the word; 0 to leave the potential as it is, and while loading.
+    load : In(planes)
+        Bit p: put ``bits`` in the place of digit p of the start value. Digit 0 is the most
+        significant one, and sign-extended.
     potential : Out(signed(potential_bits))
         ``V - threshold``. A word changes it ``latency`` cycles later.
     """
@@ -48,8 +53,7 @@ class Lane(wiring.Component):
             {
                 "bits": In(width),
                 "spikes": In(width),
-                "load": In(1),
-                "first_digit": In(1),
+                "load": In(layer.planes),
                 "potential": Out(signed(layer.potential_bits)),
             }
         )
@@ -62,33 +66,42 @@ class Lane(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         width = self._layer.inputs_per_cycle
+        planes = self._layer.planes
+        bits = len(self.potential)
         if width == 1:
-            # +1, -1 or 0 without an adder for the sign: all bits but the lowest are its copies.
             down = Signal()
-            m.d.comb += down.eq(self.spikes & ~self.bits)
-            change = Cat(self.spikes, down).as_signed()
-            digit, load, first_digit = self.bits, self.load, self.first_digit
-        else:
-            change = Signal(range(-width, width + 1))
-            digit = Signal(width)
-            load = Signal()
-            first_digit = Signal()
-            ups = sum((self.spikes & self.bits)[k] for k in range(width))
-            count = sum(self.spikes[k] for k in range(width))
-            m.d.sync += [
-                # 2 * ups - count lies in -width..width.
-                change.eq((ups << 1) - count),
-                digit.eq(self.bits),
-                load.eq(self.load),
-                first_digit.eq(self.first_digit),
+            carry = Signal()
+            m.d.comb += [
+                down.eq(Mux(self.bits, self.load.any(), self.spikes)),
+                carry.eq(self.bits & (self.load.any() | self.spikes)),
             ]
-        with m.If(load):
-            with m.If(first_digit):
-                m.d.sync += self.potential.eq(digit.as_signed())
-            with m.Else():
-                # The digits of a start value, which the potential can hold.
-                m.d.sync += self.potential.eq(Cat(digit, self.potential))
-        with m.Else():
-            # Design.potential_bits bounds every partial sum.
-            m.d.sync += self.potential.eq(self.potential + change)
+            load, digit, operand, carries = self.load, down, down.replicate(bits), [carry]
+        else:
+            load = Signal(planes)
+            digit = Signal(width)
+            m.d.sync += [load.eq(self.load), digit.eq(self.bits)]
+            halves, carries = [], []
+            for pair in range(ceil_div(width, 2)):
+                weights = self.bits[2 * pair : 2 * pair + 2]
+                spikes = self.spikes[2 * pair : 2 * pair + 2]
+                half = Signal(range(-1, 2), name=f"half{pair}")
+                odd = Signal(name=f"odd{pair}")
+                ups = sum(bit for bit in weights & spikes)
+                # Two spikes give -2, 0 or 2; a single one -1 = 2 * -1 + 1 or 1 = 2 * 0 + 1.
+                m.d.sync += [half.eq(ups - spikes.any()), odd.eq(spikes.xor())]
+                halves.append(half)
+                carries.append(odd)
+            operand = Cat(carries.pop(), sum(halves))
+        # The ones below the lowest bit make a carry of the bit beside them. Design.potential_bits
+        # bounds every partial sum.
+        carry = carries.pop() if carries else Const(0, 1)
+        total = (Cat(Const(1, 1), self.potential) + Cat(carry, operand).as_signed())[1 : 1 + bits]
+        for carry in carries:
+            total = (total + carry)[:bits]
+        for position in range(bits):
+            plane = min(position // width, planes - 1)
+            within = min(position - plane * width, width - 1)
+            m.d.sync += self.potential[position].eq(
+                Mux(load[planes - 1 - plane], digit[within], total[position])
+            )
         return m

@@ -111,6 +111,9 @@ class Layer(wiring.Component):
         block = Signal(index_bits(this.blocks))
         block_row = Signal(index_bits(this.rows))
         plane = Signal(index_bits(this.planes))
+        # A pass takes two cycles or more, so that this is settled when it is asked for.
+        final_block = Signal()
+        m.d.sync += final_block.eq(block + 1 == self.blocks)
         take = Signal()
         load = Signal()
         m.d.comb += [
@@ -129,7 +132,7 @@ class Layer(wiring.Component):
                 m.d.comb += take.eq(1)
                 with m.If(self.reserve):
                     m.d.sync += [block.eq(block + 1), block_row.eq(block_row + this.rows_per_block)]
-                    with m.If(block + 1 == self.blocks):
+                    with m.If(final_block):
                         m.d.sync += [block.eq(0), block_row.eq(0)]
                     m.next = "LOAD"
         with m.If(load):
@@ -140,8 +143,7 @@ class Layer(wiring.Component):
         # What travels beside the row.
         stage = data.StructLayout(
             {
-                "load": 1,
-                "first_digit": 1,
+                "load": this.planes,
                 "spikes": this.inputs_per_cycle,
                 "end_of_step": 1,
                 "last": 1,
@@ -153,8 +155,7 @@ class Layer(wiring.Component):
         moved = Signal()
         m.d.comb += moved.eq(self.i.valid & self.i.ready)
         m.d.sync += [
-            stages[0].load.eq(load),
-            stages[0].first_digit.eq(load & (plane == 0)),
+            stages[0].load.eq(load << plane),
             stages[0].spikes.eq(self.i.p.spikes & moved.replicate(this.inputs_per_cycle)),
             stages[0].end_of_step.eq(moved & self.i.p.end_of_step),
             stages[0].last.eq(self.i.p.last),
@@ -171,12 +172,11 @@ class Layer(wiring.Component):
                 lane.bits.eq(row_register[number * width : (number + 1) * width]),
                 lane.spikes.eq(stages[2].spikes),
                 lane.load.eq(stages[2].load),
-                lane.first_digit.eq(stages[2].first_digit),
                 self.observation.potentials[number].eq(lane.potential),
             ]
         m.d.comb += [
             self.observation.valid.eq(stages[-1].end_of_step),
-            self.observation.start.eq(stages[-1].first_digit),
+            self.observation.start.eq(stages[-1].load[0]),
             self.observation.last.eq(stages[-1].last),
             self.observation.block.eq(stages[-1].block),
             self.observation.step.eq(stages[-1].step),

@@ -110,6 +110,8 @@ class Readout(wiring.Component):
         copies = Signal(data.ArrayLayout(entry, this.lanes))
         lane = Signal(index_bits(this.lanes))
         neuron = Signal.like(self.o.p.neuron)
+        final_neuron = Signal.like(self.neurons)
+        m.d.sync += final_neuron.eq(self.neurons - 1)
         begun = Signal()
         best = Signal(entry)
         best_neuron = Signal.like(neuron)
@@ -137,7 +139,7 @@ class Readout(wiring.Component):
             self.o.p.step.eq(current.step),
             self.o.p.score.eq(current.score),
             self.o.p.winner.eq(best_neuron),
-            self.o.p.last.eq(neuron + 1 == self.neurons),
+            self.o.p.last.eq(neuron == final_neuron),
         ]
         with m.If(better):
             m.d.comb += self.o.p.winner.eq(neuron)

@@ -75,6 +75,8 @@ class ReplayBuffer(wiring.Component):
 
         read_bank, read_index = Signal(), Signal(bits)
         played = Signal.like(self.passes)
+        final_pass = Signal.like(self.passes)
+        m.d.sync += final_pass.eq(self.passes - 1)
         occupied = Signal()
         fetch = Signal()
         end_of_pass = Signal()
@@ -90,7 +92,7 @@ class ReplayBuffer(wiring.Component):
             m.d.sync += [occupied.eq(1), read_index.eq(read_index + 1)]
             with m.If(end_of_pass):
                 m.d.sync += [read_index.eq(0), played.eq(played + 1)]
-                with m.If(played + 1 == self.passes):
+                with m.If(played == final_pass):
                     m.d.sync += [
                         played.eq(0),
                         full.bit_select(read_bank, 1).eq(0),

@@ -85,6 +85,8 @@ class SpikeTimes(wiring.Component):
         block = Signal(range(this.blocks + 1))
         left = Signal(range(this.neurons + 1))
         begun = Signal()
+        final_block = Signal.like(block)
+        m.d.sync += final_block.eq(self.blocks - 1)
         m.d.sync += copy.eq(seen.valid & seen.last)
         with m.If(self.reserve):
             m.d.sync += reserved.eq(1)
@@ -99,7 +101,7 @@ class SpikeTimes(wiring.Component):
         m.d.comb += [
             end_of_block.eq(beat == self.beats - 1),
             self.o.valid.eq(active),
-            self.o.p.last.eq(end_of_block & (block + 1 == self.blocks)),
+            self.o.p.last.eq(end_of_block & (block == final_block)),
         ]
         for place in range(count):
             m.d.comb += [

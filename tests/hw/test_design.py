@@ -87,9 +87,7 @@ def test_a_network_that_does_not_fit_is_refused_by_name(change, message):
 
 def test_threshold_out_of_range_is_refused():
     design = Design.for_networks([network(threshold=1)], FOLDS, pixels_per_cycle=2)
-    with pytest.raises(
-        CapacityError, match="^(Potential|Threshold) bits of layer 0 must be"
-    ):
+    with pytest.raises(CapacityError, match="^(Potential|Threshold) bits of layer 0 must be"):
         design.check(network(threshold=19))
 
 

@@ -43,11 +43,9 @@ def test_start_values_are_loaded_digit_by_digit(width):
             for plane in range(layer.planes):
                 shift = width * (layer.planes - 1 - plane)
                 ctx.set(dut.bits, (start >> shift) & ((1 << width) - 1))
-                ctx.set(dut.load, 1)
-                ctx.set(dut.first_digit, plane == 0)
+                ctx.set(dut.load, 1 << plane)
                 await ctx.tick()
             ctx.set(dut.load, 0)
-            ctx.set(dut.first_digit, 0)
             await ctx.tick().repeat(dut.latency)
             assert ctx.get(dut.potential) == start
 

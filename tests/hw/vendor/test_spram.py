@@ -1,5 +1,6 @@
-# amaranth: UnusedElaboratable=no (objects whose constructor raises are never elaborated)
+# amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
+# The first line: objects whose constructor raises are never elaborated.
 import importlib.resources
 import re
 import subprocess
