@@ -47,6 +47,8 @@ class Accelerator(wiring.Component):
         What is held; see `hw.loader.Loader`.
     features, classes : Out
         Sizes of the network that is held.
+    measured : Out(1)
+        The cycles of the sample whose records leave are being counted.
     """
 
     def __init__(self, *, design: Design, probes: bool = False, clock_hz: int = 0) -> None:
@@ -65,6 +67,7 @@ class Accelerator(wiring.Component):
             "load_error": Out(LoadError),
             "features": Out(range(design.features + 1)),
             "classes": Out(range(design.classes + 1)),
+            "measured": Out(1),
         }
         if probes:
             for layer in range(len(design.layers)):
@@ -115,6 +118,7 @@ class Accelerator(wiring.Component):
             core.o_record.ready.eq(self.o_record.ready),
         ]
         m.d.comb += [
+            self.measured.eq(latency.measured),
             latency.running.eq(loader.running),
             latency.sample_valid.eq(core.i_sample.valid),
             latency.sample_ready.eq(self.i_sample.ready),

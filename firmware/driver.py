@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Host driver: find out what a board is, load a network, classify images."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from firmware.image import device_image
+from firmware.link import Frame, FrameParser, encode_frame, pack, unpack
+from firmware.transport import LinkError, Transport
+from hw.design import Design
+from hw.image_layout import LoadError, LoadState
+from hw.link.packets import (
+    SILENT,
+    FrameType,
+    LoadBegin,
+    LoadData,
+    ReadRequest,
+    Refusal,
+    RefusalReason,
+    ResultEnd,
+    ResultEntry,
+    WriteRequest,
+    body_limit,
+    size_of,
+)
+from hw.register_map import (
+    ControlWord,
+    ErrorFlags,
+    NetworkWord,
+    SizeWord,
+    StatusWord,
+    design_from_words,
+    register_address,
+)
+from model.description import Network, Readout
+
+__all__ = [
+    "Classification",
+    "Device",
+    "DeviceError",
+    "DeviceStatus",
+    "RefusedError",
+]
+
+_WINDOW_WORDS = 64
+# Largest data part of a load frame: a lost frame costs no more than this to send again.
+_LOAD_PART = 1024
+_BITS_PER_BYTE = 10
+# Amaranth's enumerations carry no types.
+_REASONS: list[Any] = list(RefusalReason.__members__.values())
+_DETAILS: list[Any] = list(LoadError.__members__.values())
+
+
+class DeviceError(LinkError):
+    """A board that cannot do what was asked; the text says why."""
+
+
+class RefusedError(DeviceError):
+    """The board refused a request.
+
+    Parameters
+    ----------
+    reason
+        Why.
+    detail
+        For `RefusalReason.IMAGE`, what is wrong with the image.
+    """
+
+    def __init__(self, reason: Any, detail: Any) -> None:
+        self.reason = reason
+        self.detail = detail
+        name = reason.name.lower().replace("_", " ") if isinstance(reason, RefusalReason) else ""
+        text = f"The board refused the request: {name or reason}"
+        if reason is RefusalReason.IMAGE and isinstance(detail, LoadError):
+            text += f" ({detail.name.lower()})"
+        super().__init__(text)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeviceStatus:
+    """What a board holds and has counted.
+
+    Parameters
+    ----------
+    state
+        No network, one being loaded, or an active one.
+    load_error
+        Why the last image was refused.
+    fingerprint
+        Of the active network, 0 without one.
+    features, classes, steps, readout
+        Of the active network; 0 and none without one.
+    errors
+        Names of the error flags that are set.
+    cycles, samples, input_spikes, hidden_spikes
+        Counters since reset; they wrap around at 2**32.
+    clock_hz
+        Clock, 0 if the gateware does not say.
+    """
+
+    state: LoadState
+    load_error: LoadError
+    fingerprint: int
+    features: int
+    classes: int
+    steps: int
+    readout: Readout | None
+    errors: tuple[str, ...]
+    cycles: int
+    samples: int
+    input_spikes: int
+    hidden_spikes: int
+    clock_hz: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Classification:
+    """What a board said about N images.
+
+    Parameters
+    ----------
+    winners
+        int64 (N,): classes.
+    decision_steps
+        int64 (N,): step of the winner's spike, T where no output fired or the readout ignores it.
+    spike_steps
+        int64 (N, classes): step of each output's spike, T where silent.
+    scores
+        int64 (N, classes): what the readout compares beside the step.
+    cycles
+        int64 (N,): cycles from the first pixel to the result, waiting for the link left out; 0
+        where the board did not measure.
+    """
+
+    winners: np.ndarray
+    decision_steps: np.ndarray
+    spike_steps: np.ndarray
+    scores: np.ndarray
+    cycles: np.ndarray
+
+
+class Device:
+    """A board on a transport.
+
+    Every request is repeated after a time without answer; all of them may be repeated safely. Use
+    as a context manager, which closes the transport at the end.
+
+    Parameters
+    ----------
+    transport
+        The line.
+    timeout
+        Seconds to wait for a reply, the time of its bytes on the line not counted.
+    retries
+        How often a request is repeated.
+    """
+
+    def __init__(self, transport: Transport, *, timeout: float = 1.0, retries: int = 4) -> None:
+        self._transport = transport
+        self._timeout = timeout
+        self._retries = retries
+        self._parser = FrameParser()
+        self._sequence = 0
+        self._design: Design | None = None
+
+    def __enter__(self) -> "Device":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the transport."""
+        self._transport.close()
+
+    # Requests
+
+    def request(self, kind: Any, body: bytes = b"") -> bytes:
+        """Send a request and return the body of its reply.
+
+        Parameters
+        ----------
+        kind
+            `FrameType` of the request.
+        body
+            Its body.
+
+        Raises
+        ------
+        RefusedError
+            If the board refuses it.
+        DeviceError
+            If no reply comes.
+        """
+        for _ in range(self._retries + 1):
+            self._sequence = (self._sequence + 1) % 256
+            message = encode_frame(Frame(type=kind, sequence=self._sequence, body=body))
+            self._transport.write(message)
+            reply = self._await_reply(len(message))
+            if reply is None:
+                continue
+            if reply.type is FrameType.REFUSED and len(reply.body) == size_of(Refusal):
+                refusal = unpack(Refusal, reply.body)
+                if _reason(refusal["reason"]) is RefusalReason.BUSY:
+                    time.sleep(self._timeout / 10)
+                    continue
+                raise _refusal(refusal)
+            return reply.body
+        seconds = self._timeout * (self._retries + 1)
+        raise DeviceError(
+            f"The board does not answer ({self._retries + 1} tries in {seconds:g} seconds). "
+            "Check the port, its speed, and that the board holds a popspike bitstream"
+        )
+
+    def _await_reply(self, sent: int) -> Frame | None:
+        """Reply to the request sent last, or none in time; a byte that comes is a sign of life."""
+        baud = self._transport.baud
+        deadline = time.monotonic() + self._timeout
+        deadline += sent * _BITS_PER_BYTE / baud if baud else 0.0
+        while (left := deadline - time.monotonic()) > 0:
+            received = self._transport.read(left)
+            if received:
+                deadline = max(deadline, time.monotonic() + self._timeout)
+            for frame in self._parser.feed(received):
+                is_reply = isinstance(frame.type, FrameType) and frame.type.value & 0x80
+                if is_reply and frame.sequence == self._sequence:
+                    return frame
+        return None
+
+    def read_registers(self, address: int, words: int) -> list[int]:
+        """Read registers of 32 bits from a byte address on.
+
+        Raises
+        ------
+        DeviceError
+            If no reply comes, or one of the wrong size.
+        """
+        body = self.request(FrameType.READ, pack(ReadRequest, address=address, words=words))
+        if len(body) != 4 * words:
+            raise DeviceError(f"Registers must come in {4 * words} bytes, not {len(body)}")
+        return [int(word) for word in np.frombuffer(body, dtype="<u4")]
+
+    def write_register(self, address: int, value: int) -> None:
+        """Write a register of 32 bits."""
+        self.request(FrameType.WRITE, pack(WriteRequest, address=address, value=value))
+
+    # What the board is
+
+    @property
+    def design(self) -> Design:
+        """Capacity and fold of the gateware, rebuilt from its registers.
+
+        Raises
+        ------
+        DeviceError
+            If the registers are not those of a popspike gateware of this version.
+        """
+        if self._design is None:
+            words = self.read_registers(0, _WINDOW_WORDS)
+            try:
+                self._design = design_from_words(lambda address: words[address // 4])
+            except (ValueError, TypeError, IndexError) as error:
+                raise DeviceError(f"The board cannot be used: {error}") from None
+        return self._design
+
+    def status(self) -> DeviceStatus:
+        """Ask what the board holds and has counted."""
+        design = self.design
+        window = self.read_registers(0, _WINDOW_WORDS)
+
+        def word(name: str) -> int:
+            return window[register_address(name) // 4]
+
+        status = StatusWord.from_bits(word("status"))
+        state = LoadState(status.state)
+        size = SizeWord.from_bits(word("network_size"))
+        network = NetworkWord.from_bits(word("network"))
+        flags = ErrorFlags.from_bits(word("errors") & 0x1F)
+        is_active = state is LoadState.ACTIVE
+        names = ("line", "overrun", "frame", "load", "request")
+        return DeviceStatus(
+            state=state,
+            load_error=LoadError(status.load_error),
+            fingerprint=word("fingerprint"),
+            features=size.features if is_active else 0,
+            classes=size.classes if is_active else 0,
+            steps=network.steps if is_active else 0,
+            readout=design.readouts[network.readout] if is_active else None,
+            errors=tuple(name for name in names if flags[name]),
+            cycles=word("cycles"),
+            samples=word("samples"),
+            input_spikes=word("input_spikes"),
+            hidden_spikes=word("hidden_spikes"),
+            clock_hz=word("clock_hz"),
+        )
+
+    def clear_errors(self) -> None:
+        """Clear the error flags."""
+        self.write_register(register_address("errors"), 0xFFFFFFFF)
+
+    def drop_network(self) -> None:
+        """Make the board forget its network."""
+        control = int(ControlWord.const({"drop": 1}).as_bits())
+        self.write_register(register_address("control"), control)
+
+    # What it does
+
+    def load(self, network: Network, *, progress: Callable[[int, int], None] | None = None) -> None:
+        """Load a network and make it active.
+
+        Whether it fits is checked before anything is sent, so that a network that is too large
+        leaves the old one in use.
+
+        Parameters
+        ----------
+        network
+            The network.
+        progress
+            Called with the bytes sent and all bytes.
+
+        Raises
+        ------
+        hw.design.CapacityError
+            If the gateware cannot hold the network; the text names the field.
+        DeviceError
+            If the board does not answer or refuses the image; it then has no network.
+        """
+        self.load_image(device_image(network, self.design), progress=progress)
+        found = self.read_registers(register_address("fingerprint"), 1)[0]
+        if found != network.fingerprint():
+            raise DeviceError(
+                f"Fingerprint on the board must be {network.fingerprint():#010x}, not {found:#010x}"
+            )
+
+    def load_image(
+        self, image: bytes, *, progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Load a device image as it is; see `load`."""
+        part = min(_LOAD_PART, body_limit(self.design) - size_of(LoadData))
+        self.request(FrameType.LOAD_BEGIN, pack(LoadBegin, length=len(image)))
+        for offset in range(0, len(image), part):
+            piece = image[offset : offset + part]
+            self.request(FrameType.LOAD_DATA, pack(LoadData, offset=offset) + piece)
+            if progress is not None:
+                progress(offset + len(piece), len(image))
+        self.request(FrameType.LOAD_END)
+
+    def classify(
+        self, images: np.ndarray, *, progress: Callable[[int, int], None] | None = None
+    ) -> Classification:
+        """Classify images with the active network.
+
+        Parameters
+        ----------
+        images
+            uint8 (N, features) or (N, height, width).
+        progress
+            Called with the images done and all images.
+
+        Raises
+        ------
+        ValueError
+            If the images are not uint8 or have another number of pixels; nothing is sent.
+        DeviceError
+            If the board does not answer or has no network.
+        """
+        status = self.status()
+        if status.state is not LoadState.ACTIVE:
+            raise DeviceError("The board has no network; load one first")
+        images = np.asarray(images)
+        if images.dtype != np.uint8:
+            raise ValueError(f"Images must be uint8, not {images.dtype}")
+        if images.ndim < 2 or int(np.prod(images.shape[1:])) != status.features:
+            raise ValueError(
+                f"Images must have {status.features} pixels for this network, "
+                f"not {int(np.prod(images.shape[1:]))}"
+            )
+        rows = images.reshape(len(images), -1)
+        count, classes = len(rows), status.classes
+        winners, cycles = np.zeros((2, count), dtype=np.int64)
+        steps, scores = np.zeros((2, count, classes), dtype=np.int64)
+        for index, row in enumerate(rows):
+            body = self.request(FrameType.SAMPLE, row.tobytes())
+            if len(body) != size_of(ResultEntry) * classes + size_of(ResultEnd):
+                raise DeviceError(f"Result must name {classes} classes, not {len(body)} bytes")
+            entries = np.frombuffer(body, dtype=[("step", "<u2"), ("score", "<i4")], count=classes)
+            end = unpack(ResultEnd, body[-size_of(ResultEnd) :])
+            steps[index] = np.where(entries["step"] == SILENT, status.steps, entries["step"])
+            scores[index] = entries["score"]
+            winners[index], cycles[index] = end["winner"], end["cycles"]
+            if progress is not None:
+                progress(index + 1, count)
+        return Classification(
+            winners=winners,
+            decision_steps=steps[np.arange(count), winners],
+            spike_steps=steps,
+            scores=scores,
+            cycles=cycles,
+        )
+
+
+def _reason(code: int) -> Any:
+    """Reason of a refusal; a number of a later version is kept as it is."""
+    return next((reason for reason in _REASONS if reason.value == code), code)
+
+
+def _refusal(fields: dict[str, int]) -> RefusedError:
+    """Error of a refusal."""
+    code = fields["detail"]
+    detail = next((error for error in _DETAILS if error.value == code), code)
+    return RefusedError(_reason(fields["reason"]), detail)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The accelerator behind a serial line: what every board, real or virtual, holds."""
+
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from hw.accelerator import Accelerator
+from hw.design import Design
+from hw.link.link import Link
+from hw.link.uart_receiver import UartReceiver
+from hw.link.uart_transmitter import UartTransmitter
+
+__all__ = ["BoardTop"]
+
+
+class BoardTop(wiring.Component):
+    """Accelerator, link and UART.
+
+    Parameters
+    ----------
+    design
+        Capacity and fold; samples must be pixels.
+    divisor
+        Clock cycles a bit of the line, at least 2.
+    clock_hz
+        Clock, for the host's information; 0 if not known.
+
+    Members
+    -------
+    rx : In(1)
+        Line from the host; asynchronous, idle 1.
+    tx : Out(1)
+        Line to the host, idle 1.
+    active : Out(1)
+        A network is active (for a lamp).
+
+    Raises
+    ------
+    TypeError
+        If the divisor is not an integer of at least 2.
+    ValueError
+        If samples are spike words.
+    """
+
+    def __init__(self, *, design: Design, divisor: int, clock_hz: int = 0) -> None:
+        self._design = design
+        self._accelerator = Accelerator(design=design, clock_hz=clock_hz)
+        self._link = Link(design=design)
+        self._receiver = UartReceiver(divisor=divisor)
+        self._transmitter = UartTransmitter(divisor=divisor)
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "active": Out(1)})
+
+    @property
+    def design(self) -> Design:
+        """Capacity and fold."""
+        return self._design
+
+    @property
+    def divisor(self) -> int:
+        """Clock cycles a bit of the line."""
+        return self._receiver.divisor
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.accelerator = accelerator = self._accelerator
+        m.submodules.link = link = self._link
+        m.submodules.receiver = receiver = self._receiver
+        m.submodules.transmitter = transmitter = self._transmitter
+        connect(m, receiver.o, link.i)
+        connect(m, link.o, transmitter.i)
+        connect(m, link.o_network, accelerator.i_network)
+        connect(m, link.o_sample, accelerator.i_sample)
+        connect(m, accelerator.o_record, link.i_record)
+        connect(m, link.bus, accelerator.bus)
+        for port in ("running", "load_error", "features", "classes", "measured"):
+            m.d.comb += getattr(link, port).eq(getattr(accelerator, port))
+        m.d.comb += [
+            receiver.rx.eq(self.rx),
+            self.tx.eq(transmitter.tx),
+            self.active.eq(accelerator.running),
+            accelerator.errors.eq(link.errors),
+        ]
+        with m.If(receiver.line_error):
+            m.d.comb += accelerator.errors.line.eq(1)
+        with m.If(receiver.overrun):
+            m.d.comb += accelerator.errors.overrun.eq(1)
+        return m

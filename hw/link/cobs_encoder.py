@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Consistent overhead byte stuffing (Cheshire and Baker 1999), sending side."""
+
+from amaranth import Module, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.byte_beat import ByteBeat
+
+__all__ = ["CobsEncoder"]
+
+# One block of 255 bytes is held back until its first byte is known; another can leave meanwhile.
+_DEPTH = 512
+_LONGEST_BLOCK = 0xFF
+
+
+class CobsEncoder(wiring.Component):
+    """Puts frames on a line: ``0x00``, the code of the frame, ``0x00``.
+
+    A block's length stands before its bytes but is known after them, so bytes wait in a ring
+    memory of 512 bytes; the length is written into the place that was kept free for it.
+
+    ::
+
+        ... | sent | blocks that are whole | length? | bytes of the open block | free ...
+                   ^ read                  ^ slot                              ^ write
+
+    One byte a cycle in, and 2 to 3 cycles more a frame; at most a byte in 2 cycles out.
+
+    Members
+    -------
+    i : In(stream of ByteBeat)
+        Frames.
+    o : Out(stream of 8 bits)
+        Bytes of the line.
+    """
+
+    i: In(stream.Signature(ByteBeat))
+    o: Out(stream.Signature(8))
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.ring = ring = memory.Memory(shape=8, depth=_DEPTH, init=[])
+        port, read_port = ring.write_port(), ring.read_port()
+
+        write, slot, read = (Signal(range(_DEPTH), name=name) for name in ("write", "slot", "read"))
+        count = Signal(8, init=1)  # length of the open block, its own place included
+        room = Signal()
+        filled = Signal(range(_DEPTH))
+        m.d.comb += [
+            filled.eq(write - read),
+            room.eq(filled[2:] != _DEPTH // 4 - 1),  # three bytes may follow
+            port.addr.eq(write),
+        ]
+
+        def open_block(at: Signal) -> None:
+            """Keep a place for the length of the block that begins at ``at``."""
+            m.d.sync += [slot.eq(at), write.eq(at + 1), count.eq(1)]
+
+        def close_block() -> None:
+            """Write the length of the open block into its place."""
+            m.d.comb += [port.en.eq(1), port.addr.eq(slot), port.data.eq(count)]
+
+        with m.FSM():
+            with m.State("IDLE"):
+                with m.If(self.i.valid & room):
+                    m.d.comb += [port.en.eq(1), port.data.eq(0)]
+                    open_block(write + 1)
+                    m.next = "BLOCK"
+            with m.State("BLOCK"):
+                with m.If(count == _LONGEST_BLOCK):
+                    close_block()
+                    open_block(write)
+                with m.Elif(room):
+                    m.d.comb += self.i.ready.eq(1)
+                    with m.If(self.i.valid):
+                        with m.If(self.i.p.data == 0):
+                            close_block()
+                            open_block(write)
+                        with m.Else():
+                            m.d.comb += [port.en.eq(1), port.data.eq(self.i.p.data)]
+                            m.d.sync += [write.eq(write + 1), count.eq(count + 1)]
+                        with m.If(self.i.p.last):
+                            m.next = "CLOSE"
+            with m.State("CLOSE"):
+                close_block()
+                m.next = "DELIMIT"
+            with m.State("DELIMIT"):
+                m.d.comb += [port.en.eq(1), port.data.eq(0)]
+                m.d.sync += [write.eq(write + 1), slot.eq(write + 1)]
+                m.next = "IDLE"
+
+        # Bytes before the slot may leave.
+        fetched = Signal()
+        m.d.comb += [
+            read_port.addr.eq(read),
+            self.o.payload.eq(read_port.data),
+            self.o.valid.eq(fetched),
+        ]
+        with m.If(~fetched):
+            m.d.sync += fetched.eq(read != slot)
+        with m.Elif(self.o.ready):
+            m.d.sync += [fetched.eq(0), read.eq(read + 1)]
+        return m

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bytes of any link to the ports of an accelerator."""
+
+from amaranth import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.byte_beat import ByteBeat
+from hw.design import Design
+from hw.image_layout import LoadError
+from hw.link.cobs_decoder import CobsDecoder
+from hw.link.cobs_encoder import CobsEncoder
+from hw.link.frame_processor import FrameProcessor
+from hw.link.frame_receiver import FrameReceiver
+from hw.link.frame_sender import FrameSender
+from hw.link.packets import buffer_depth
+from hw.register_map import ErrorFlags
+from hw.registers import RegisterBus
+from hw.spike_word import output_record, pixel_beat
+
+__all__ = ["Link"]
+
+
+class Link(wiring.Component):
+    """Requests in, replies out; the same bytes over UART, USB, SPI or a socket.
+
+    ::
+
+        i > CobsDecoder > FrameReceiver > FrameProcessor > FrameSender > CobsEncoder > o
+                           (CRC checked)   |          ^     (CRC added)
+                                       accelerator's ports
+
+    Bytes at ``i`` are always taken.
+
+    Parameters
+    ----------
+    design
+        Of the accelerator.
+
+    Members
+    -------
+    i, o : stream of 8 bits
+        The line.
+    o_network, o_sample, i_record, bus, running, load_error, features, classes, measured
+        To and from the ports of `hw.accelerator.Accelerator` with these names.
+    errors : Out(ErrorFlags)
+        What went wrong in this cycle.
+    """
+
+    def __init__(self, *, design: Design) -> None:
+        self._design = design
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "o": Out(stream.Signature(8)),
+                "o_network": Out(stream.Signature(ByteBeat)),
+                "o_sample": Out(stream.Signature(pixel_beat(design))),
+                "i_record": In(stream.Signature(output_record(design))),
+                "bus": Out(RegisterBus()),
+                "running": In(1),
+                "load_error": In(LoadError),
+                "features": In(range(design.features + 1)),
+                "classes": In(range(design.classes + 1)),
+                "measured": In(1),
+                "errors": Out(ErrorFlags),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        design = self._design
+        m.submodules.decoder = decoder = CobsDecoder()
+        m.submodules.receiver = receiver = FrameReceiver(depth=buffer_depth(design))
+        m.submodules.processor = processor = FrameProcessor(design=design)
+        m.submodules.sender = sender = FrameSender()
+        m.submodules.encoder = encoder = CobsEncoder()
+
+        connect(m, flipped(self.i), decoder.i)
+        connect(m, decoder.o, receiver.i)
+        connect(m, receiver.o, processor.i)
+        connect(m, processor.o, sender.i)
+        connect(m, sender.o, encoder.i)
+        connect(m, encoder.o, flipped(self.o))
+        connect(m, processor.o_network, flipped(self.o_network))
+        connect(m, processor.o_sample, flipped(self.o_sample))
+        connect(m, flipped(self.i_record), processor.i_record)
+        connect(m, processor.bus, flipped(self.bus))
+        m.d.comb += [
+            processor.running.eq(self.running),
+            processor.load_error.eq(self.load_error),
+            processor.features.eq(self.features),
+            processor.classes.eq(self.classes),
+            processor.measured.eq(self.measured),
+            self.errors.frame.eq(receiver.frame_error),
+            self.errors.overrun.eq(receiver.overrun),
+            self.errors.request.eq(processor.refused),
+        ]
+        return m

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames between host and gateware: the only definition, used by both sides.
+
+On the wire a frame is ``0x00``, the COBS code of its bytes, ``0x00``. Its bytes are a
+`FrameHeader`, the body, and the CRC-16 (IBM-3740, also called CCITT-FALSE) of both, most
+significant byte first. Everything else is little endian. A reply carries the sequence number of
+its request; a frame with a wrong CRC or length has no effect and no reply.
+"""
+
+import dataclasses
+
+from amaranth import signed
+from amaranth.lib import crc, data, enum
+
+from hw.design import Design
+from hw.image_layout import max_image_bytes
+
+__all__ = [
+    "CRC_BYTES",
+    "FRAME_CRC",
+    "HEADER_BYTES",
+    "PACKETS",
+    "SILENT",
+    "FrameHeader",
+    "FrameType",
+    "LoadBegin",
+    "LoadData",
+    "Packet",
+    "ReadRequest",
+    "Refusal",
+    "RefusalReason",
+    "ResultEnd",
+    "ResultEntry",
+    "WriteRequest",
+    "body_limit",
+    "buffer_depth",
+    "image_length_limit",
+    "packet_rows",
+    "size_of",
+]
+
+#: CRC of frames.
+FRAME_CRC = crc.catalog.CRC16_IBM_3740
+#: Bytes of that CRC.
+CRC_BYTES = 2
+#: Step of an output neuron that did not spike.
+SILENT = 0xFFFF
+
+
+class FrameType(enum.Enum, shape=8):
+    """First byte of a frame; replies have bit 7 set."""
+
+    READ = 0x01
+    WRITE = 0x02
+    LOAD_BEGIN = 0x10
+    LOAD_DATA = 0x11
+    LOAD_END = 0x12
+    SAMPLE = 0x20
+    DONE = 0x80
+    WORDS = 0x81
+    RESULT = 0xA0
+    REFUSED = 0xFF
+
+
+class RefusalReason(enum.Enum, shape=8):
+    """Why a request was refused. After a refusal everything is as it was before the request."""
+
+    #: No request has this type.
+    TYPE = 1
+    #: The body has the wrong size for its type.
+    SIZE = 2
+    #: A sample, but no network is active.
+    NO_NETWORK = 3
+    #: A sample of another number of pixels than the network has.
+    SAMPLE_SIZE = 4
+    #: An image longer than any that this gateware takes.
+    IMAGE_SIZE = 5
+    #: Load data that do not follow what is there, or without a begin.
+    GAP = 6
+    #: The loader refused the image; the detail is `hw.image_layout.LoadError`.
+    IMAGE = 7
+    #: The end of a load of which bytes are missing.
+    INCOMPLETE = 8
+    #: Two samples are in the accelerator already.
+    BUSY = 9
+
+
+class FrameHeader(data.Struct):
+    """``type`` (`FrameType`), ``sequence`` (chosen by the host), ``length`` of the body."""
+
+    type: 8
+    sequence: 8
+    length: 16
+
+
+class ReadRequest(data.Struct):
+    """Read ``words`` registers from a byte ``address`` on; addresses wrap around."""
+
+    address: 8
+    words: 8
+
+
+class WriteRequest(data.Struct):
+    """Write the register at a byte ``address``."""
+
+    address: 8
+    value: 32
+
+
+class LoadBegin(data.Struct):
+    """Forget the network and expect an image of ``length`` bytes."""
+
+    length: 32
+
+
+class LoadData(data.Struct):
+    """``offset`` of the bytes that follow; what is already there is acknowledged and ignored."""
+
+    offset: 32
+
+
+class Refusal(data.Struct):
+    """``reason`` (`RefusalReason`) and ``detail`` (`hw.image_layout.LoadError`)."""
+
+    reason: 8
+    detail: 8
+
+
+class ResultEntry(data.Struct):
+    """What one output neuron did: ``step`` of its spike (0xFFFF: none) and ``score``."""
+
+    step: 16
+    score: signed(32)
+
+
+class ResultEnd(data.Struct):
+    """``winner`` is the class; ``cycles`` from the first pixel to the last record, waiting for the
+    link left out, or 0 if the sample entered while another was in the accelerator."""
+
+    winner: 16
+    cycles: 32
+
+
+def size_of(layout: type[data.Struct]) -> int:
+    """Bytes of a structure."""
+    return data.Layout.cast(layout).size // 8
+
+
+#: Bytes of the header.
+HEADER_BYTES = size_of(FrameHeader)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Packet:
+    """One kind of frame.
+
+    Parameters
+    ----------
+    type
+        Its type.
+    body
+        Structures of the body, in order.
+    more
+        What follows them.
+    reply
+        Type of the reply to a request, none for a reply.
+    meaning
+        One line.
+    """
+
+    type: FrameType
+    body: tuple[type[data.Struct], ...] = ()
+    more: str = ""
+    reply: FrameType | None = None
+    meaning: str
+
+
+#: All kinds of frames.
+PACKETS = (
+    Packet(
+        type=FrameType.READ,
+        body=(ReadRequest,),
+        reply=FrameType.WORDS,
+        meaning="read registers",
+    ),
+    Packet(
+        type=FrameType.WRITE,
+        body=(WriteRequest,),
+        reply=FrameType.DONE,
+        meaning="write a register",
+    ),
+    Packet(
+        type=FrameType.LOAD_BEGIN,
+        body=(LoadBegin,),
+        reply=FrameType.DONE,
+        meaning="begin to load a device image; the network in use is forgotten",
+    ),
+    Packet(
+        type=FrameType.LOAD_DATA,
+        body=(LoadData,),
+        more="bytes of the image",
+        reply=FrameType.DONE,
+        meaning="next part of the image",
+    ),
+    Packet(
+        type=FrameType.LOAD_END,
+        reply=FrameType.DONE,
+        meaning="ask whether the image was whole and its network is active",
+    ),
+    Packet(
+        type=FrameType.SAMPLE,
+        more="one byte a pixel",
+        reply=FrameType.RESULT,
+        meaning="classify",
+    ),
+    Packet(type=FrameType.DONE, meaning="the request was carried out"),
+    Packet(type=FrameType.WORDS, more="registers, 4 bytes each", meaning="answer to read"),
+    Packet(
+        type=FrameType.RESULT,
+        body=(ResultEntry, ResultEnd),
+        meaning="one entry a class, then the end",
+    ),
+    Packet(type=FrameType.REFUSED, body=(Refusal,), meaning="nothing was changed; says why"),
+)
+
+
+def buffer_depth(design: Design) -> int:
+    """Bytes of the receive buffer: a power of two, at least 1024, with room for a sample."""
+    frame = HEADER_BYTES + design.features + CRC_BYTES
+    return max(1024, 1 << (frame - 1).bit_length())
+
+
+def body_limit(design: Design) -> int:
+    """Largest body that the gateware takes."""
+    return buffer_depth(design) - HEADER_BYTES - CRC_BYTES
+
+
+def image_length_limit(design: Design) -> int:
+    """Longest image that may be announced."""
+    return max_image_bytes(design)
+
+
+def packet_rows() -> list[tuple[str, str, str, str, str]]:
+    """Rows of a table: type, name, body with byte offsets, reply, meaning."""
+    rows = []
+    for packet in PACKETS:
+        parts, start = [], 0
+        for layout in packet.body:
+            for name, field in data.Layout.cast(layout):
+                first, last = (
+                    start + field.offset // 8,
+                    start + field.offset // 8 + field.width // 8,
+                )
+                span = f"{first}" if last == first + 1 else f"{first}..{last - 1}"
+                parts.append(f"{name} [{span}]")
+            start += size_of(layout)
+        if packet.more:
+            parts.append(f"{packet.more} [{start}...]" if start else packet.more)
+        rows.append(
+            (
+                f"0x{packet.type.value:02X}",
+                packet.type.name,
+                ", ".join(parts),
+                packet.reply.name if packet.reply else "",
+                packet.meaning,
+            )
+        )
+    return rows
