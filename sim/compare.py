@@ -72,7 +72,7 @@ class Observation:
     block: int
     step: int
     last: bool
-    potentials: tuple[int, ...]
+    potentials: Sequence[int]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -309,3 +309,33 @@ def compare_cycles(
                         expected=expected_mark,
                         found=mark,
                     )
+
+
+def unfold(
+    design: Design, network: Network, observations: Sequence[Sequence[Observation]]
+) -> list[np.ndarray]:
+    """Potentials at every step out of what was seen of the blocks; no golden model involved.
+
+    A step that the hardware skips repeats the one before.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        Per layer, int64 (N, T, neurons), for the samples whose passes are complete.
+    """
+    unfolded = []
+    for layer, seen in enumerate(observations):
+        neurons, lanes = network.layers[layer].neurons, design.layers[layer].lanes
+        blocks = ceil_div(neurons, lanes)
+        count = sum(found.last for found in seen) // blocks
+        values = np.zeros((count, network.steps, blocks * lanes), dtype=np.int64)
+        image = 0
+        for found in seen:
+            if image == count:
+                break
+            place = slice(found.block * lanes, (found.block + 1) * lanes)
+            values[image, found.step :, place] = found.potentials
+            if found.last and found.block == blocks - 1:
+                image += 1
+        unfolded.append(values[:, :, :neurons])
+    return unfolded

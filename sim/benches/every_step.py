@@ -24,7 +24,10 @@ from cocotb.triggers import RisingEdge
 __all__ = ["every_step"]
 
 _ACTIVE = 2
-_STATE_REGISTER = 24
+_STATUS_REGISTER = 24
+# The spike stores clear their lists, one step a cycle, when a network becomes active.
+_MAX_STEPS = 256
+_LISTS = ("first_beats", "last_beats", "record_cycles", "records", "record_lasts")
 
 
 class _Probe:
@@ -60,12 +63,11 @@ async def _load(dut, edge, image: np.ndarray, patience: int) -> None:
         else:
             raise TimeoutError(f"byte {index} of the device image was not taken")
     dut.s_axis_network_tvalid.value = 0
-    dut.reg_addr.value = _STATE_REGISTER
-    for _ in range(64):
+    dut.reg_addr.value = _STATUS_REGISTER
+    for _ in range(_MAX_STEPS):
         await edge
-        if int(dut.reg_rdata.value) & 3 == _ACTIVE:
-            return
-    raise AssertionError(f"network was refused, status {int(dut.reg_rdata.value):#x}")
+    status = int(dut.reg_rdata.value)
+    assert status & 0xFF == _ACTIVE, f"network was refused, status register {status:#x}"
 
 
 @cocotb.test()
@@ -73,13 +75,7 @@ async def every_step(dut) -> None:
     """Run all samples and write down everything."""
     with np.load("bench.npz") as given:
         bench = {name: given[name] for name in given.files}
-    rng = random.Random(int(bench["seed"]))
-    stall = float(bench["stall"])
-    patience = int(bench["patience"])
     edge = RisingEdge(dut.clk)
-    beats = [int.from_bytes(beat.tobytes(), "little") for beat in bench["beats"]]
-    ends = set((np.cumsum(bench["lengths"]) - 1).tolist())
-
     for port in ("network", "sample"):
         getattr(dut, f"s_axis_{port}_tvalid").value = 0
     dut.m_axis_result_tready.value = 0
@@ -91,17 +87,32 @@ async def every_step(dut) -> None:
     for _ in range(4):
         await edge
     dut.rst.value = 0
-    await _load(dut, edge, bench["image"], patience)
+    await _load(dut, edge, bench["image"], int(bench["patience"]))
 
     probes = [_Probe(dut, layer) for layer in range(int(bench["layers"]))]
+    seen = {name: [] for name in _LISTS}
+    try:
+        await _stream(dut, edge, bench, probes, seen)
+    finally:
+        for layer, probe in enumerate(probes):
+            for name in ("cycles", "blocks", "steps", "lasts", "potentials"):
+                seen[f"{name}{layer}"] = getattr(probe, name)
+        np.savez("seen.npz", **{name: np.array(values) for name, values in seen.items()})
+
+
+async def _stream(dut, edge, bench, probes: list[_Probe], seen: dict[str, list]) -> None:
+    """Send all samples and take all records, both sides pausing at random if asked to."""
+    rng = random.Random(int(bench["seed"]))
+    stall, patience, wanted = float(bench["stall"]), int(bench["patience"]), int(bench["records"])
+    beats = [int.from_bytes(beat.tobytes(), "little") for beat in bench["beats"]]
+    ends = set((np.cumsum(bench["lengths"]) - 1).tolist())
     sample_valid, sample_ready = dut.s_axis_sample_tvalid, dut.s_axis_sample_tready
     sample_data, sample_last = dut.s_axis_sample_tdata, dut.s_axis_sample_tlast
     result_valid, result_ready = dut.m_axis_result_tvalid, dut.m_axis_result_tready
     result_data, result_last = dut.m_axis_result_tdata, dut.m_axis_result_tlast
-    first_beats, last_beats, record_cycles, records, record_lasts = [], [], [], [], []
-    wanted = int(bench["records"])
-    cycle, moved, taken, offered, ready = None, 0, 0, False, False
-    while len(records) < wanted:
+    cycle = idle = taken = 0
+    offered = ready = False
+    while len(seen["records"]) < wanted:
         if not offered and taken < len(beats) and rng.random() >= stall:
             sample_data.value = beats[taken]
             sample_last.value = int(taken in ends)
@@ -111,39 +122,26 @@ async def every_step(dut) -> None:
             ready = not ready
             result_ready.value = int(ready)
         await edge
-        now = 0 if cycle is None else cycle
+        idle += 1
         if offered and sample_ready.value:
-            cycle = now
             if taken == 0 or taken - 1 in ends:
-                first_beats.append(cycle)
+                seen["first_beats"].append(cycle)
             if taken in ends:
-                last_beats.append(cycle)
-            taken, moved, offered = taken + 1, now, False
+                seen["last_beats"].append(cycle)
+            taken, idle, offered = taken + 1, 0, False
             if taken == len(beats) or stall:
                 sample_valid.value = 0
         if ready and result_valid.value:
-            record_cycles.append(now)
-            records.append(f"{int(result_data.value):x}")
-            record_lasts.append(int(result_last.value))
-            moved = now
+            seen["record_cycles"].append(cycle)
+            seen["records"].append(f"{int(result_data.value):x}")
+            seen["record_lasts"].append(int(result_last.value))
+            idle = 0
         for probe in probes:
             if probe.valid.value:
-                probe.note(now)
-                moved = now
-        if cycle is not None:
-            cycle += 1
-        assert now - moved <= patience, (
-            f"nothing moved for {patience} cycles after {len(records)} of {wanted} records"
+                probe.note(cycle)
+                idle = 0
+        # Cycle 0 is the one in which the first beat is taken.
+        cycle += taken > 0
+        assert idle <= patience, (
+            f"nothing moved for {patience} cycles after {len(seen['records'])} of {wanted} records"
         )
-
-    seen = {
-        "first_beats": first_beats,
-        "last_beats": last_beats,
-        "record_cycles": record_cycles,
-        "records": records,
-        "record_lasts": record_lasts,
-    }
-    for layer, probe in enumerate(probes):
-        for name in ("cycles", "blocks", "steps", "lasts", "potentials"):
-            seen[f"{name}{layer}"] = getattr(probe, name)
-    np.savez("seen.npz", **{name: np.array(values) for name, values in seen.items()})
