@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from model.data import Dataset
+from model.data import Dataset, Samples
 from model.description import Network, Readout
 from popspike.console import err, figures, print_json
 from popspike.options import DataDirOption, JsonOption, find_dataset
@@ -107,11 +107,15 @@ class _Source:
     dataset: str | None
     data_dir: Path | None
 
-    def read(self, default: str) -> tuple[np.ndarray, np.ndarray, int]:
-        """Images and labels, validation last, and the number of validation images."""
+    def parts(self, default: str) -> tuple[Samples, Samples]:
+        """Training and validation samples."""
         self.name = self.dataset or default
         self.opened: Dataset = find_dataset(self.name, data_dir=self.data_dir)
-        train, validation = self.opened.part("train"), self.opened.part("validation")
+        return self.opened.part("train"), self.opened.part("validation")
+
+    def read(self, default: str) -> tuple[np.ndarray, np.ndarray, int]:
+        """Images and labels, validation last, and the number of validation images."""
+        train, validation = self.parts(default)
         return (
             np.concatenate([train.images, validation.images]),
             np.concatenate([train.labels, validation.labels]),
@@ -131,8 +135,8 @@ def _train(
     from model.train import EpochRecord, load_recipe, train
 
     config = load_recipe(recipe, **changes)
-    images, labels, validation = source.read(config.data)
-    config = dataclasses.replace(config, data=source.name, validation=validation)
+    training, validation = source.parts(config.data)
+    config = dataclasses.replace(config, data=source.name)
     note = _notes(config.epochs)
 
     def on_epoch(record: EpochRecord) -> None:
@@ -146,8 +150,8 @@ def _train(
 
     return train(
         config=config,
-        images=images,
-        labels=labels,
+        samples=training,
+        validation=validation,
         directory=folder,
         device=device,
         resume=resume,

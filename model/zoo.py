@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped networks, by name. No torch here: the host driver lists and loads them too."""
+
+import os
+from pathlib import Path
+
+from model.description import Network
+from model.network_file import NetworkFileError, load_network
+
+__all__ = ["NETWORKS", "load", "names", "path"]
+
+#: Folder of the shipped networks, ``<name>.safetensors`` each.
+NETWORKS = Path(__file__).resolve().parent / "networks"
+
+_SUFFIX = ".safetensors"
+
+
+def names() -> tuple[str, ...]:
+    """Names of the shipped networks, sorted."""
+    return tuple(sorted(file.stem for file in NETWORKS.glob(f"*{_SUFFIX}")))
+
+
+def path(name: str | os.PathLike[str]) -> Path:
+    """Where a network lies.
+
+    Parameters
+    ----------
+    name
+        Name of a shipped network, or the path of a file (with its ``.safetensors``).
+
+    Raises
+    ------
+    NetworkFileError
+        If there is no such network.
+    """
+    given = os.fspath(name)
+    if given in names():
+        return NETWORKS / f"{given}{_SUFFIX}"
+    if Path(given).suffix == _SUFFIX or Path(given).is_file():
+        return Path(given)
+    raise NetworkFileError(
+        f"Network must be a {_SUFFIX} file or one of {', '.join(names())}, not {given!r}"
+    )
+
+
+def load(name: str | os.PathLike[str]) -> Network:
+    """Load a shipped network by name, or any network by the path of its file.
+
+    Raises
+    ------
+    NetworkFileError
+        If there is no such network, or its file cannot be read.
+    """
+    return load_network(path(name))
