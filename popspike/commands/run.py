@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`popspike run`: images through a board, classes and spike times back."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from firmware.driver import Classification, Device
+from model.data import Samples
+from model.description import Network
+from popspike.commands.load import send
+from popspike.console import err, out, print_json, progress, table
+from popspike.devices import (
+    VIRTUAL,
+    BaudOption,
+    LikeOption,
+    PortOption,
+    Target,
+    TargetOption,
+    open_device,
+)
+from popspike.options import (
+    DataDirOption,
+    DatasetOption,
+    JsonOption,
+    find_network,
+    samples_at_hand,
+)
+
+__all__ = ["classify", "run"]
+
+_SHOWN = 20
+
+
+def run(
+    network: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NET...", help="Networks (zoo names or files), loaded one after another."
+        ),
+    ],
+    images: Annotated[int, typer.Option(min=1, help="Images to send.")] = 20,
+    dataset: DatasetOption = None,
+    data_dir: DataDirOption = None,
+    board: TargetOption = VIRTUAL,
+    port: PortOption = None,
+    baud: BaudOption = 115200,
+    like: LikeOption = "icebreaker",
+    plot: Annotated[
+        Path | None, typer.Option(help="Picture of the first image's spikes and potentials.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Load a network over the serial line, send images, compare the answers with the golden model.
+
+    With several networks, each is loaded into the same running gateware in turn. The exit code is
+    1 if a class, a spike time or a score differs from the golden model's.
+
+    Examples:  popspike run bs4nn-mnist-256 --board virtual --images 20
+
+    popspike run bs4nn-mnist-600 --board icebreaker --port /dev/ttyUSB1 --dataset mnist
+    """
+    target = Target(board=board, port=port, baud=baud, like=like)
+    networks = [find_network(name) for name in network]
+    samples = [samples_at_hand(each, dataset, data_dir).head(images) for each in networks]
+    runs = []
+    with open_device(target, networks) as (device, where):
+        for name, loaded, part in zip(network, networks, samples, strict=True):
+            seconds = send(device, loaded, name)
+            answer = classify(device, loaded, part)
+            runs.append({"network": name, "load_seconds": round(seconds, 2), **answer})
+    if plot is not None:
+        from sim.plots import plot_network
+
+        plot_network(networks[0], samples[0].images[0], plot)
+    if json:
+        print_json({"board": board, "port": where, "runs": runs})
+    else:
+        for facts, part in zip(runs, samples, strict=True):
+            _show(facts, part, where)
+    if any(facts["mismatches"] for facts in runs):
+        err.print("[bold red]the board differs from the golden model[/]")
+        raise typer.Exit(1)
+
+
+def classify(device: Device, network: Network, samples: Samples) -> dict[str, Any]:
+    """Send images to a board that holds the network; return figures and the comparison."""
+    from model.golden import run as run_golden
+
+    with progress("classifying", len(samples)) as show:
+        answer = device.classify(samples.images, progress=lambda done, _: show(done))
+    trace = run_golden(network, samples.images, early_stop=device.design.early_stop)
+    different = _differences(
+        answer,
+        trace.winners.numpy(),
+        trace.decision_steps.numpy(),
+        trace.spike_steps[-1].numpy(),
+        trace.scores.numpy(),
+    )
+    times = np.where(answer.spike_steps < network.steps, answer.spike_steps, -1)
+    return {
+        "dataset": samples.origin,
+        "images": len(samples),
+        "mismatches": int(different.sum()),
+        "accuracy": float((answer.winners == samples.labels).mean()),
+        "cycles_per_image": float(answer.cycles.mean()),
+        "classes": answer.winners.tolist(),
+        "decision_steps": answer.decision_steps.tolist(),
+        "first_spike_times": times.tolist(),  # -1: silent
+        "cycles": answer.cycles.tolist(),
+    }
+
+
+def _differences(
+    answer: Classification,
+    winners: np.ndarray,
+    decision_steps: np.ndarray,
+    spike_steps: np.ndarray,
+    scores: np.ndarray,
+) -> np.ndarray:
+    """Which images differ in any number: bool (N,)."""
+    return (
+        (answer.winners != winners)
+        | (answer.decision_steps != decision_steps)
+        | (answer.spike_steps != spike_steps).any(axis=1)
+        | (answer.scores != scores).any(axis=1)
+    )
+
+
+def _show(facts: dict[str, Any], samples: Samples, where: str) -> None:
+    rows = []
+    for index in range(min(_SHOWN, facts["images"])):
+        label, found = int(samples.labels[index]), facts["classes"][index]
+        times = ["-" if time < 0 else str(time) for time in facts["first_spike_times"][index]]
+        rows.append(
+            (
+                index,
+                label,
+                f"{found}" if found == label else f"[red]{found}[/]",
+                " ".join(times),
+                facts["cycles"][index],
+            )
+        )
+    title = f"{facts['network']} on {where}, {facts['dataset']}"
+    out.print(
+        table(title, ("image", "label", "class", "first spike of each output", "cycles"), rows)
+    )
+    out.print(
+        f"{facts['images']} images, {100 * facts['accuracy']:.2f} % right, "
+        f"{facts['images'] - facts['mismatches']} equal to the golden model in every class, time "
+        f"and score; {facts['cycles_per_image']:.0f} cycles an image, loaded in "
+        f"{facts['load_seconds']} s",
+        highlight=False,
+    )

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`popspike verify`: the generated hardware, held against the golden model."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hw.design import Design
+from model.data import Samples
+from model.description import Network
+from popspike.console import err, figures, print_json, progress, stage
+from popspike.designs import design_for
+from popspike.options import (
+    BoardOption,
+    DataDirOption,
+    DatasetOption,
+    JsonOption,
+    NetworkArgument,
+    find_dataset,
+    find_network,
+    samples_at_hand,
+)
+
+__all__ = ["verify_network"]
+
+
+def verify_network(
+    network: NetworkArgument,
+    dataset: DatasetOption = None,
+    data_dir: DataDirOption = None,
+    images: Annotated[int, typer.Option(min=1, help="Images to run.")] = 20,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="The whole test set through compiled RTL: results and cycles."),
+    ] = False,
+    board: BoardOption = "icebreaker",
+    simulator: Annotated[
+        list[str] | None,
+        typer.Option(help="verilator or icarus; repeat for both. Default: all that are installed."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the random pauses.")] = 0,
+    plot: Annotated[
+        Path | None, typer.Option(help="Picture of the first image: spikes, model over RTL.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Run the hardware that is generated for a board and compare it with the golden model.
+
+    Every potential at every step, every spike, every result, and every cycle against the schedule;
+    then once more with random pauses on both sides. A difference names image, layer, neuron, step,
+    expected and found, leaves a waveform, and makes the exit code 1.
+
+    Examples:  popspike verify bs4nn-digits
+
+    popspike verify bs4nn-mnist-256 --images 5 --board ulx3s-85f --plot spikes.png
+
+    popspike verify bs4nn-mnist-600 --all
+    """
+    loaded = find_network(network)
+    if everything:
+        samples = find_dataset(dataset, loaded, data_dir).part()
+    else:
+        samples = samples_at_hand(loaded, dataset, data_dir).head(images)
+    design = design_for([loaded], board)
+    if everything:
+        if plot is not None:
+            raise ValueError("Plot must be asked for without --all: only potentials can be drawn")
+        facts = _whole_set(loaded, samples, design)
+    else:
+        facts = _every_step(loaded, samples, design, simulator, seed, plot)
+    facts = {"network": network, "dataset": samples.origin, "board": board, **facts}
+    if json:
+        print_json(facts)
+    else:
+        shown = {key.replace("_", " "): value for key, value in facts.items()}
+        shown["cycles as scheduled"] = "yes" if facts["cycles_as_scheduled"] else "NO"
+        shown["divergences"] = "\n".join(facts["divergences"]) or None
+        shown["simulators"] = ", ".join(facts["simulators"])
+        figures(f"verify {network}: hardware against golden model", shown)
+    if facts["mismatches"] or not facts["cycles_as_scheduled"]:
+        err.print("[bold red]the hardware differs from the golden model[/]")
+        raise typer.Exit(1)
+
+
+def _every_step(
+    network: Network,
+    samples: Samples,
+    design: Design,
+    simulators: list[str] | None,
+    seed: int,
+    plot: Path | None,
+) -> dict[str, Any]:
+    from sim.simulator import available_simulators
+    from sim.verify import verify
+
+    known = available_simulators()
+    if unknown := [name for name in simulators or () if name not in known]:
+        raise ValueError(f"Simulator must be one of {', '.join(known)}, not {unknown[0]!r}")
+    with stage("verify") as say:
+        result = verify(
+            network,
+            samples.images,
+            design,
+            simulators=tuple(simulators or known),
+            seed=seed,
+            progress=say,
+        )
+    if plot is not None:
+        from sim.plots import plot_verification
+
+        plot_verification(network, result, plot)
+    return {
+        "images": result.images,
+        "mismatches": result.mismatches,
+        "cycles_as_scheduled": result.cycles_as_scheduled,
+        "cycles_per_image": round(result.cycles_per_image, 1),
+        "potentials_compared": result.potentials,
+        "simulators": list(result.simulators),
+        "divergences": [str(divergence) for divergence in result.divergences],
+        "waveform": None if result.waveform is None else str(result.waveform),
+        "plot": None if plot is None else str(plot),
+        "seconds": round(result.seconds, 1),
+    }
+
+
+def _whole_set(network: Network, samples: Samples, design: Design) -> dict[str, Any]:
+    from sim.test_set import run_test_set
+
+    with progress("compile, then images", len(samples)) as show:
+        result = run_test_set(network, samples.images, design, progress=show)
+    return {
+        "images": result.images,
+        "mismatches": result.mismatches,
+        "cycles_as_scheduled": result.cycles_as_scheduled,
+        "cycles_per_image": round(result.cycles_per_image, 1),
+        "accuracy": float((result.winners == samples.labels).mean()),
+        "simulators": ["verilator"],
+        "divergences": [str(divergence) for divergence in result.divergences],
+        "compile_seconds": round(result.compile_seconds, 1),
+        "seconds": round(result.run_seconds, 1),
+    }
