@@ -152,8 +152,9 @@ def _raster(
     if found is not None:
         spikes = found < steps
         axes.plot(found[spikes], neurons[spikes], "x", color=_HARDWARE, markersize=3.5, mew=0.8)
+    what = "inputs" if name == "input" else "neurons"
     axes.set(
-        title=f"{name}: {int((fired < steps).sum())} of {len(fired)} {'inputs' if name == 'input' else 'neurons'} spike",
+        title=f"{name}: {int((fired < steps).sum())} of {len(fired)} {what} spike",
         xlim=(-0.5, steps - 0.5),
         ylim=(-0.5, len(fired) - 0.5),
         xlabel="step",

@@ -9,7 +9,7 @@ import typer
 
 from firmware.driver import Classification, Device
 from model.data import Samples
-from model.description import Network
+from model.description import Network, Readout
 from popspike.commands.load import send
 from popspike.console import err, out, print_json, progress, table
 from popspike.devices import (
@@ -74,7 +74,12 @@ def run(
     if plot is not None:
         from sim.plots import plot_network
 
-        plot_network(networks[0], samples[0].images[0], plot)
+        times = runs[0]["first_spike_times"][0]  # -1: silent
+        steps = [time if time >= 0 else networks[0].steps for time in times]
+        spikes = networks[0].readout is Readout.FIRST_SPIKE
+        plot_network(
+            networks[0], samples[0].images[0], plot, output_steps=steps if spikes else None
+        )
     if json:
         print_json({"board": board, "port": where, "runs": runs})
     else:
@@ -92,11 +97,14 @@ def classify(device: Device, network: Network, samples: Samples) -> dict[str, An
     with progress("classifying", len(samples)) as show:
         answer = device.classify(samples.images, progress=lambda done, _: show(done))
     trace = run_golden(network, samples.images, early_stop=device.design.early_stop)
+    spike_steps = trace.spike_steps[-1].numpy()
+    if network.readout is not Readout.FIRST_SPIKE:
+        spike_steps = np.full_like(spike_steps, network.steps)  # outputs do not spike
     different = _differences(
         answer,
         trace.winners.numpy(),
         trace.decision_steps.numpy(),
-        trace.spike_steps[-1].numpy(),
+        spike_steps,
         trace.scores.numpy(),
     )
     times = np.where(answer.spike_steps < network.steps, answer.spike_steps, -1)
