@@ -10,7 +10,6 @@ import typer
 
 from firmware.driver import Device
 from firmware.transport import open_transport
-from hw.boards import BOARDS, UnknownBoardError, find_board
 from model.description import Network
 from popspike.console import stage
 from popspike.designs import design_for
@@ -61,6 +60,8 @@ class Target:
     like: str
 
     def __post_init__(self) -> None:
+        from hw.boards import BOARDS, UnknownBoardError, find_board
+
         if self.board != VIRTUAL and self.board not in BOARDS:
             known = ", ".join((VIRTUAL, *BOARDS))
             raise UnknownBoardError(f"Board must be one of {known}, not {self.board!r}")

@@ -49,7 +49,7 @@ def run(
     baud: BaudOption = 115200,
     like: LikeOption = "icebreaker",
     plot: Annotated[
-        Path | None, typer.Option(help="Picture of the first image's spikes and potentials.")
+        Path | None, typer.Option(help="Picture of the first image: spikes, potentials.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
