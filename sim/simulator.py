@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
@@ -48,9 +49,14 @@ def available_simulators() -> tuple[str, ...]:
 
 
 def build_simulator(
-    name: str, source: Path, *, top: str, waves: bool = False, cache: Path | None = None
+    name: str,
+    sources: Sequence[Path],
+    *,
+    top: str,
+    waves: bool = False,
+    cache: Path | None = None,
 ) -> Simulator:
-    """Compile a Verilog file for benches; what was compiled before is taken from the cache.
+    """Compile Verilog files for benches; what was compiled before is taken from the cache.
 
     Raises
     ------
@@ -70,7 +76,7 @@ def build_simulator(
         name,
         top,
         str(waves),
-        source.read_text(),
+        *(Path(source).read_text() for source in sources),
         Path(bench_process.__file__).read_text(),
         *sorted(map(str, tool_versions().items() if name == "verilator" else ())),
         metadata.version("cocotb"),
@@ -83,7 +89,7 @@ def build_simulator(
             "simulator": name,
             "top": top,
             "waves": waves,
-            "sources": [str(Path(source).absolute())],
+            "sources": [str(Path(source).absolute()) for source in sources],
             "build_dir": str(folder),
         }
         said = _run(request, folder)

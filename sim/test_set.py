@@ -22,6 +22,7 @@ from hw.schedule import schedule
 from hw.spike_word import output_record
 from model.description import Network
 from model.golden import run as run_golden
+from sim.cells import cell_models
 from sim.compare import Divergence, Record, compare_records
 from sim.samples import sample_beats
 from sim.verilator import build_executable
@@ -149,7 +150,12 @@ def _compile(design: Design, cache: Path | None) -> Path:
         verilog, _ = export(design, folder, probes=False)
         harness = resources.files("sim") / "harness" / "test_set.cpp"
         with resources.as_file(harness) as main:
-            return build_executable(sources=[verilog], harness=[main], top="popspike", cache=cache)
+            return build_executable(
+                sources=[verilog, *cell_models(design)],
+                harness=[main],
+                top="popspike",
+                cache=cache,
+            )
 
 
 def _prepare(

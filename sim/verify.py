@@ -19,6 +19,7 @@ from hw.spike_word import output_record
 from model.description import Network
 from model.golden import Trace
 from model.golden import run as run_golden
+from sim.cells import cell_models
 from sim.compare import Divergence, Observation, Record, compare, compare_cycles, unfold
 from sim.samples import sample_beats
 from sim.simulator import BenchError, Simulator, build_simulator, run_bench
@@ -162,9 +163,10 @@ def verify(
         if verilog is None:
             say("Verilog")
             verilog, _ = export(design, place, name=_TOP, probes=True)
+        sources = (verilog, *cell_models(design))
         for name in simulators:
             say(f"compile with {name}")
-            simulator = build_simulator(name, verilog, top=_TOP, cache=cache)
+            simulator = build_simulator(name, sources, top=_TOP, cache=cache)
             for stall in (0.0, _STALL):
                 say(f"{name}, {'random pauses' if stall else 'back to back'}")
                 seen = _run(
@@ -193,7 +195,7 @@ def verify(
             first = min((values or cycles), key=lambda divergence: divergence.image).image
             target = Path(folder or "build/verify") / f"image{first}.vcd"
             waveform = _waveform(
-                simulators[0], verilog, place, design, network, images, first, target, cache
+                simulators[0], sources, place, design, network, images, first, target, cache
             )
     return Verification(
         images=len(images),
@@ -330,7 +332,7 @@ def _potentials(texts: list[str], lanes: int, width: int) -> np.ndarray:
 
 def _waveform(
     name: str,
-    verilog: Path,
+    sources: tuple[Path, ...],
     place: Path,
     design: Design,
     network: Network,
@@ -340,7 +342,7 @@ def _waveform(
     cache: Path | None,
 ) -> Path:
     """Run the image again, after the two before it, with a waveform."""
-    simulator = build_simulator(name, verilog, top=_TOP, waves=True, cache=cache)
+    simulator = build_simulator(name, sources, top=_TOP, waves=True, cache=cache)
     folder = place / "waveform"
     part = images[max(0, image - 2) : image + 1]
     _run(simulator, folder, design, network, part, 0.0, 0, waves=True)

@@ -20,6 +20,7 @@ from firmware.transport import LinkError, PtyTransport
 from hw.board_top import BoardTop
 from hw.design import Design
 from hw.export import to_verilog
+from sim.cells import cell_models
 from sim.verilator import build_executable, cached_build, check_tools, tool_versions
 
 __all__ = ["DEFAULT_DIVISOR", "VirtualBoard", "build_virtual_board", "main"]
@@ -66,7 +67,7 @@ def build_virtual_board(
         str(divisor),
         version("amaranth"),
         *sorted(map(str, tool_versions().items())),
-        *(path.read_text() for path in (*generator, _HARNESS)),
+        *(path.read_text() for path in (*generator, *cell_models(design), _HARNESS)),
     ]
 
     def build(folder: Path) -> None:
@@ -74,7 +75,7 @@ def build_virtual_board(
         verilog = folder / "board.v"
         verilog.write_text(to_verilog(BoardTop(design=design, divisor=divisor), name="board"))
         executable = build_executable(
-            sources=[verilog],
+            sources=[verilog, *cell_models(design)],
             harness=[_HARNESS],
             top="board",
             defines={"DIVISOR": str(divisor)},
