@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `popspike`: one function a verb, each in a file of its own."""
 
+import inspect
 import os
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -36,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _name, _function in {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "zoo": zoo.zoo,
     "eval": eval_.evaluate_network,
@@ -49,8 +51,19 @@ for _name, _function in {
     "load": load.load,
     "run": run.run,
     "doctor": doctor.doctor,
-}.items():
-    app.command(_name, no_args_is_help=_name not in ("demo", "zoo", "doctor"))(_function)
+}
+
+
+def _help(function: Callable[..., None]) -> str:
+    """Words of a command with the line breaks of the source taken out of its paragraphs."""
+    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs)
+
+
+for _name, _function in _COMMANDS.items():
+    app.command(
+        _name, help=_help(_function), no_args_is_help=_name not in ("demo", "zoo", "doctor")
+    )(_function)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -32,9 +33,12 @@ def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """Make a table with right-aligned columns after the first."""
-    made = Table(title=title, title_justify="left")
+    made = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     for index, column in enumerate(columns):
-        made.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+        first = index == 0
+        made.add_column(
+            column, justify="left" if first else "right", overflow="fold", no_wrap=first
+        )
     for row in rows:
         made.add_row(*("" if cell is None else str(cell) for cell in row))
     return made

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """From networks and a board's name to the gateware that shall hold them."""
 
+import dataclasses
 from collections.abc import Sequence
 
 from hw.design import Design, Fold
 from model.description import Network
 
-__all__ = ["design_for"]
+__all__ = ["design_for", "simulated"]
 
 
 def design_for(networks: Sequence[Network], board: str) -> Design:
@@ -23,3 +24,8 @@ def design_for(networks: Sequence[Network], board: str) -> Design:
     last = min(10, networks[0].layers[-1].neurons)
     folds = [Fold(lanes=16)] * (len(networks[0].layers) - 1) + [Fold(lanes=last)]
     return Design.for_networks(networks, folds, pixels_per_cycle=4)
+
+
+def simulated(design: Design) -> Design:
+    """Return the design with portable twins in place of a chip's own memories: equal cycles."""
+    return dataclasses.replace(design, weight_memory="portable")

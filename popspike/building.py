@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From networks to a bitstream with a report, for `build` and `demo`."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hw.design import Design
+from popspike.cycles import Pace
+
+__all__ = ["build_design", "report_text"]
+
+
+def build_design(
+    design: Design,
+    *,
+    board: str,
+    name: str,
+    folder: Path,
+    pace: Pace,
+    clock_mhz: float | None = None,
+    baud: int = 115200,
+    attempts: int = 4,
+    native: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Build a bitstream and write ``report.json`` and ``report.txt`` beside it.
+
+    Parameters
+    ----------
+    design
+        Gateware.
+    board
+        Board name.
+    name
+        Name of the bitstream, without its ending.
+    folder
+        Where bitstream and reports go; the tools work in a folder below.
+    pace
+        Cycles an image.
+    clock_mhz
+        Clock to meet; None: picked.
+    baud
+        Bits a second of the serial line.
+    attempts, native
+        As `hw.build.build_bitstream` takes them.
+    say
+        Called with a line of text as the build goes on.
+
+    Returns
+    -------
+    dict
+        What ``report.json`` holds.
+    """
+    from hw.board_top import BoardTop
+    from hw.boards import find_board
+    from hw.build import build_bitstream
+    from hw.report import sum_resources
+
+    chosen = find_board(board)
+    made = build_bitstream(
+        board=chosen,
+        make_top=lambda clock_hz: BoardTop(
+            design=design, divisor=round(clock_hz / baud), clock_hz=round(clock_hz)
+        ),
+        path=folder / f"{name}{chosen.bitstream_suffix}",
+        folder=folder / "tools",
+        clock_mhz=clock_mhz,
+        native=native,
+        attempts=attempts,
+        on_stage=say,
+    )
+    used, available = made.place.resources.to_json(), made.place.available.to_json()
+    # On iCE40 a flip-flop shares its cell with a table, and only the netlist counts it.
+    used["flip_flops"] = used["flip_flops"] or sum_resources(made.parts).flip_flops
+    facts = {
+        "bitstream": str(made.path),
+        "board": board,
+        "clock_mhz": made.clock_mhz,
+        "achieved_mhz": made.place.achieved_mhz,
+        "cycles_per_image": pace.cycles_per_image,
+        "cycles_over": f"{pace.images} images of {pace.origin}",
+        "latency_us": pace.latency_cycles / made.clock_mhz,
+        "images_per_s": 1e6 * made.clock_mhz / pace.cycles_per_image,
+        "resources": used,
+        "available": available,
+        "parts": {part: cells.to_json() for part, cells in made.parts.items()},
+        "baud": baud,
+        "design": design.to_json(),
+        "attempts": [dataclasses.asdict(attempt) for attempt in made.attempts],
+        "critical_path": list(made.place.critical_path),
+        "seconds": made.seconds,
+    }
+    (folder / "report.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    (folder / "report.txt").write_text(report_text(facts), encoding="utf-8")
+    return facts
+
+
+def report_text(facts: dict[str, Any]) -> str:
+    """Text form of a report."""
+    lines = [
+        f"{facts['bitstream']} for {facts['board']}",
+        f"clock            {facts['clock_mhz']:.2f} MHz "
+        f"(slowest path allows {facts['achieved_mhz']:.2f} MHz)",
+        f"cycles an image  {facts['cycles_per_image']:.1f} (over {facts['cycles_over']})",
+        f"latency          {facts['latency_us']:.1f} us",
+        f"images a second  {facts['images_per_s']:,.0f} (estimated: clock / cycles)",
+        "",
+        f"{'part':<40}" + "".join(f"{key.replace('_', ' '):>14}" for key in facts["resources"]),
+    ]
+    rows = {**facts["parts"], "placed": facts["resources"], "of the chip": facts["available"]}
+    for part, cells in rows.items():
+        lines.append(f"{part:<40}" + "".join(f"{count:>14,}" for count in cells.values()))
+    lines += ["", "critical path", *facts["critical_path"], ""]
+    return "\n".join(lines)
