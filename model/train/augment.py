@@ -64,4 +64,7 @@ def distort(images: Tensor, settings: Augmentation, generator: torch.Generator) 
         )  # (N, 2, height, width)
         grid = grid + field.permute(0, 2, 3, 1)
     pixels = images.to(torch.float32).unsqueeze(1)
-    return functional.grid_sample(pixels, grid, align_corners=False).squeeze(1)
+    sampled = functional.grid_sample(pixels, grid, align_corners=False).squeeze(1)
+    if settings.contrast > 1:
+        sampled.sub_(127.5).mul_(settings.contrast).add_(127.5).clamp_(0, 255)
+    return sampled

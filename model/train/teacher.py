@@ -139,6 +139,7 @@ def _farther(settings: Augmentation, factor: float) -> Augmentation:
         shift=settings.shift * factor,
         scale=settings.scale * factor,
         elastic=settings.elastic * factor,
+        contrast=settings.contrast,
         flip=settings.flip,
     )
 

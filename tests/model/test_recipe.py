@@ -46,6 +46,7 @@ def test_even_levels() -> None:
         ({"distillation": {"teacher": 1}}, "not 'distillation.teacher'"),
         ({"augmentation": 5}, "Augmentation must be a table, not 5"),
         ({"augmentation": {"shift": -1}}, "Augmentation shift must be >= 0"),
+        ({"augmentation": {"contrast": 0.5}}, "Augmentation contrast must be >= 1, not 0.5"),
         ({"augmentation": {"flip": 1}}, "Augmentation flip must be true or false, not 1"),
         ({"distillation": {"weight": 2}}, "Distillation weight must be in 0..1, not 2"),
         ({"distillation": {"copies": 0}}, "Distillation copies must be an integer >= 1, not 0"),
