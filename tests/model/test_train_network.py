@@ -15,6 +15,7 @@ from model.train.augment import distort
 from model.train.loss import readout_loss
 from model.train.network import TrainableNetwork, decide
 from model.train.surrogate import fire_once, round_through, signs
+from model.train.tune import earlier_decisions
 
 
 def trained_somehow(hidden: tuple[int, ...], steps: int, readout: Readout) -> TrainableNetwork:
@@ -120,3 +121,11 @@ def test_distort_keeps_range_and_depends_on_the_generator_only() -> None:
     assert not torch.equal(first, other)
     assert first.min() >= 0
     assert first.max() <= 255.01
+
+
+def test_earlier_decisions_stop_before_the_first_loss() -> None:
+    """One image: class 0 leads at step 0 by -5, the right class 1 at step 1 by -1."""
+    potentials = torch.tensor([[[-5.0, -9.0]], [[-3.0, -1.0]]])
+    assert earlier_decisions(potentials, torch.tensor([1])) == 4
+    assert earlier_decisions(potentials, torch.tensor([0])) == 5
+    assert earlier_decisions(torch.ones(2, 1, 2), torch.tensor([1])) == 0
