@@ -51,7 +51,8 @@ def plot_curves(path: Path, history: list[EpochRecord], *, title: str) -> None:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axis = figure.add_subplot()
     axis.plot([record.epoch for record in history], [record.loss for record in history], "C0")
-    axis.set(xlabel="epoch", ylabel="training loss", title=title, yscale="log")
+    scale = "log" if any(record.loss > 0 for record in history) else "linear"
+    axis.set(xlabel="epoch", ylabel="training loss", title=title, yscale=scale)
     measured = [record for record in history if record.validation_accuracy is not None]
     if measured:
         other = axis.twinx()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
+from rich.markup import escape
 
 from popspike.console import out, print_json, stage, table
 from popspike.options import JsonOption
@@ -63,7 +64,10 @@ def doctor(
     if json:
         print_json([finding._asdict() for finding in findings])
     else:
-        rows = [(f.name, "ok" if f.ok else "MISSING", f.found, f.needed_for) for f in findings]
+        rows = [
+            (f.name, "ok" if f.ok else "[red]MISSING[/]", escape(f.found), escape(f.needed_for))
+            for f in findings
+        ]
         out.print(table("popspike doctor", ("what", "state", "found", "needed for"), rows))
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)

@@ -38,7 +38,7 @@ def zoo(
     out.print(
         table(
             "shipped networks",
-            ("name", "sizes", "T", "readout", "validated", "test", "paper rule"),
+            ("name", "sizes", "T", "readout", "valid. %", "test %", "paper %"),
             [
                 (
                     row["name"],
@@ -54,8 +54,8 @@ def zoo(
         )
     )
     out.print(
-        "Accuracy of the integer networks on the validation and test images, ties broken by "
-        "potential; the paper's rule credits ties.",
+        "Accuracy of the integer networks on validation and test images, ties broken by potential; "
+        "last column: by the published rule, which credits ties.",
         highlight=False,
     )
 
@@ -78,4 +78,4 @@ def _facts(name: str) -> dict[str, Any]:
 
 
 def _percent(share: object) -> str:
-    return f"{100 * share:.2f} %" if isinstance(share, float) else ""
+    return f"{100 * share:.2f}" if isinstance(share, float) else ""

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line as a user meets it: figures, promises of the JSON, errors."""
+
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from model.description import LatencyEncoding, Layer, Network, Readout
+from model.golden import run as run_golden
+from model.network_file import load_network, save_network
+from popspike import cli
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    def json(self):
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+    def error(self) -> str:
+        """The one error text, on one line."""
+        assert self.code != 0
+        assert "Traceback" not in self.err
+        return " ".join(self.err.split())
+
+
+Command = Callable[..., Answer]
+
+
+@pytest.fixture
+def popspike(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Command:
+    """Runs the command line in an empty folder, on a machine without data sets."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("POPSPIKE_DATA", raising=False)
+
+    def call(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["popspike", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        captured = capsys.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    return call
+
+
+def small_network(
+    seed: int = 0, *, hidden: int = 12, readout: Readout = Readout.FIRST_SPIKE
+) -> Network:
+    rng = np.random.default_rng(seed)
+    sizes = (20, hidden, 3)
+    layers = [
+        Layer.from_signs(rng.choice((-1, 1), (after, before)), rng.integers(1, 4, after))
+        for before, after in zip(sizes, sizes[1:], strict=False)
+    ]
+    return Network(
+        encoding=LatencyEncoding(levels=(200, 140, 80, 20)),
+        layers=tuple(layers),
+        readout=readout,
+        input_shape=(4, 5),
+    )
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """A network of random bits, and a data set that it can read."""
+    network = save_network(small_network(), tmp_path / "small.safetensors")
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 3, 60)
+    x = rng.integers(0, 60, (60, 4, 5))
+    for index, label in enumerate(y):
+        x[index, label] += 180
+    data = tmp_path / "small.npz"
+    np.savez(data, x=x.astype(np.uint8), y=y)
+    return network, data
+
+
+@pytest.mark.parametrize("command", list(cli._COMMANDS))
+def test_help_has_an_example(popspike: Command, command: str) -> None:
+    answer = popspike(command, "--help")
+    assert answer.code == 0
+    assert re.search(rf"Examples?:\s+popspike {command}", answer.out)
+
+
+def test_help_lists_every_command(popspike: Command) -> None:
+    answer = popspike("--help")
+    assert all(command in answer.out for command in cli._COMMANDS)
+
+
+def test_eval_json(popspike: Command, files: tuple[Path, Path]) -> None:
+    facts = popspike("eval", files[0], "--dataset", files[1], "--json").json()
+    trace = run_golden(load_network(files[0]), np.load(files[1])["x"])
+    right = trace.winners.numpy() == np.load(files[1])["y"]
+    assert facts["images"] == 60
+    assert facts["accuracy"] == right.mean()
+    assert facts["accuracy_paper_rule"] >= facts["accuracy"]
+    part = popspike("eval", files[0], "-d", files[1], "--part", "test", "--json").json()
+    assert part["images"] == 12
+    few = popspike("eval", files[0], "-d", files[1], "--images", 5, "--json").json()
+    assert few["images"] == 5
+
+
+def test_eval_of_a_potential_readout_has_no_paper_rule(
+    popspike: Command, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    network = small_network(readout=Readout.SUMMED_POTENTIAL)
+    path = save_network(network, tmp_path / "summed.safetensors")
+    assert "accuracy_paper_rule" not in popspike("eval", path, "-d", files[1], "--json").json()
+
+
+def test_eval_in_words(popspike: Command, files: tuple[Path, Path]) -> None:
+    answer = popspike("eval", files[0], "--dataset", files[1])
+    assert answer.code == 0
+    assert "20-12-3, 4 steps, first-spike" in answer.out
+    assert "by the published rule" in answer.out
+
+
+def test_zoo(popspike: Command) -> None:
+    networks = popspike("zoo", "--json").json()
+    assert {network["readout"] for network in networks} >= {"first-spike", "summed-potential"}
+    for network in networks:
+        assert network["test_accuracy"] > 0.8
+        assert network["recipe"]
+        assert network["command"].startswith("popspike train ")
+        assert {"seed", "data_licence", "validation_accuracy"} <= network.keys()
+    one = networks[0]
+    assert popspike("zoo", one["name"], "--json").json() == one
+    assert one["name"] in popspike("zoo").out
+    assert one["fingerprint"] in popspike("zoo", one["name"]).out
+
+
+def test_shipped_networks_classify_the_shipped_digits(popspike: Command) -> None:
+    facts = popspike("eval", "bs4nn-mnist-256", "-d", "mnist-samples", "--json").json()
+    assert facts["images"] == 300
+    assert facts["accuracy"] > 0.95
+
+
+def test_train_freezes_resumes_and_scores(popspike: Command, files: tuple[Path, Path]) -> None:
+    arguments = ("bs4nn", "-d", files[1], "--hidden", 8, "--hidden", 6, "--steps", 5, "--cut", 16)
+    options = ("--batch-size", 8, "--json", "-o", "run")
+    first = popspike("train", *arguments, "--epochs", 2, *options).json()
+    assert first["sizes"] == [20, 8, 6, 3]
+    assert first["steps"] == 5
+    assert first["test_images"] == 12
+    assert {path.name for path in Path("run").iterdir()} >= {
+        "network.safetensors",
+        "checkpoint.pt",
+        "log.csv",
+        "curves.png",
+    }
+    metadata = load_network("run/network.safetensors").metadata
+    assert "popspike train bs4nn" in metadata["command"]
+    again = popspike("train", *arguments, "--epochs", 2, *options, "--resume").json()
+    assert again == first
+    other = popspike("train", *arguments, "--epochs", 2, *options, "--resume", "--seed", 5)
+    assert "seed must be 5" in other.error()
+
+
+def test_train_by_the_published_rule(popspike: Command, files: tuple[Path, Path]) -> None:
+    options = ("-d", files[1], "--hidden", 8, "--epochs", 2)
+    answer = popspike("train", "bs4nn-paper", *options, "--json", "-o", "run")
+    facts = answer.json()
+    assert facts["sizes"] == [20, 8, 3]
+    assert facts["steps"] == 253
+    assert facts["test_accuracy_paper_rule"] >= facts["test_accuracy"]
+    assert "(published rule)" in answer.err
+    assert "(ours)" in answer.err
+    answer = popspike("train", "bs4nn-paper", *options, "--steps", 8)
+    assert answer.error() == "error: Recipe bs4nn-paper must keep its published steps"
+    answer = popspike("train", "bs4nn-paper", *options, "--hidden", 9)
+    assert answer.error() == "error: Hidden of bs4nn-paper must be one layer, not 2"
+
+
+def test_import_bs4nn(popspike: Command, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save("W0.npy", rng.uniform(-1, 2, (12, 20, 1)))
+    np.save("W1.npy", rng.uniform(-1, 2, (3, 12, 1)))
+    alphas = ("--alphas", 40.0, 50.0, "--threshold", 100)
+    facts = popspike(
+        "import-bs4nn", "W0.npy", "W1.npy", *alphas, "-o", "net.safetensors", "--json"
+    ).json()
+    assert facts["thresholds"] == [3, 3]
+    assert load_network("net.safetensors").sizes == (20, 12, 3)
+    answer = popspike("import-bs4nn", "W0.npy", "W0.npy", *alphas, "-o", "net.safetensors")
+    assert "must have 12 inputs, one for each hidden neuron, not 20" in answer.error()
+
+
+def test_generate(popspike: Command, files: tuple[Path, Path]) -> None:
+    facts = popspike("generate", files[0], "--json", "-o", "rtl").json()
+    verilog = Path(facts["verilog"]).read_text()
+    side = json.loads(Path(facts["side_file"]).read_text())
+    assert "module popspike(" in verilog
+    assert "s_axis_sample_tdata" in verilog
+    assert side["design"]["layers"][0]["neurons"] == 12
+    assert Path("rtl/small.image").read_bytes()[:4] == b"PSPK"
+
+
+def test_estimate(popspike: Command, files: tuple[Path, Path]) -> None:
+    facts = popspike("estimate", files[0], "-b", "ulx3s-25f", "-d", files[1], "--json").json()
+    assert facts["cycles_per_image"] > 20
+    assert facts["images_per_s"] == pytest.approx(
+        1e6 * facts["clock_mhz"] / facts["cycles_per_image"]
+    )
+    assert "60 images" in facts["cycles_over"]
+
+
+def test_doctor(popspike: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = popspike("doctor", "--quick", "--json").json()
+    assert {"torch", "make", "C++ compiler"} <= {finding["name"] for finding in findings}
+    monkeypatch.setenv("CXX", "/nowhere/c++")
+    answer = popspike("doctor", "--quick")
+    assert answer.code == 1
+    assert "MISSING" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("eval", "nobody"), "error: Network must be a .safetensors file or one of bs4nn-"),
+        (("eval", "gone.safetensors"), "Network file gone.safetensors does not exist"),
+        (("eval", "{network}", "-d", "cifar"), "Data set must be one of mnist, fashion-mnist"),
+        (("eval", "{network}", "-d", "gone.npz"), "Data file gone.npz does not exist"),
+        (("eval", "{network}", "-d", "digits"), "must have 20 features for this network, not 64"),
+        (("eval", "{network}", "-d", "{data}", "--part", "dev"), "Part must be one of train, val"),
+        (("generate", "{network}", "-b", "arty"), "Board must be one of icebreaker, ulx3s-"),
+        (("build", "{network}", "-b", "arty"), "Board must be one of icebreaker, ulx3s-"),
+        (("verify", "{network}", "-d", "{data}", "-b", "arty"), "Board must be one of icebr"),
+        (("run", "{network}", "-b", "arty"), "Board must be one of virtual, icebreaker, ulx3s-"),
+        (("run", "{network}", "-b", "icebreaker"), "must be named by its serial port, with --port"),
+        (("load", "{network}", "--port", "/dev/gone"), "Cannot open serial port /dev/gone"),
+        (("train", "nothing"), "Recipe must be a .toml file or one of"),
+        (("train", "bs4nn", "-d", "{data}", "--steps", "1000"), "Steps must be 1..256, not 1000"),
+        (("verify", "{network}"), "with 20 features must be named with --dataset"),
+    ],
+)
+def test_errors_are_one_clear_text(
+    popspike: Command, files: tuple[Path, Path], arguments: tuple[str, ...], text: str
+) -> None:
+    names = {"{network}": str(files[0]), "{data}": str(files[1])}
+    answer = popspike(*(names.get(argument, argument) for argument in arguments))
+    assert answer.code == 2
+    assert text in answer.error()
+    assert answer.out == ""
+
+
+def test_usage_errors(popspike: Command) -> None:
+    answer = popspike("eval", "x", "--no-such-option")
+    assert answer.code == 2
+    assert "No such option" in answer.error()
+
+
+def test_missing_data_shows_two_ways_out(
+    popspike: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from model.data.catalog import CATALOG
+
+    nowhere = dataclasses.replace(CATALOG["mnist"], mirrors=("http://127.0.0.1:9/",))
+    monkeypatch.setitem(CATALOG, "mnist", nowhere)
+    answer = popspike("eval", "bs4nn-mnist-256", "--dataset", "mnist")
+    assert answer.code == 2
+    assert "Two ways out" in answer.error()
+    assert "--data-dir FOLDER or POPSPIKE_DATA=FOLDER" in answer.error()
+
+
+def test_damaged_network_files(popspike: Command, files: tuple[Path, Path]) -> None:
+    whole = files[0].read_bytes()
+    files[0].write_bytes(whole[: len(whole) // 2])
+    answer = popspike("eval", files[0], "-d", files[1])
+    assert f"Network file {files[0]} must be a whole safetensors file" in answer.error()
+    files[0].write_bytes(whole.replace(b'\\"format\\": 1', b'\\"format\\": 9'))
+    answer = popspike("eval", files[0], "-d", files[1])
+    assert f"Network file {files[0]}: format must be 1, not 9" in answer.error()
+
+
+def test_missing_compiler(
+    popspike: Command, files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "/nowhere/c++")
+    for command in ("verify", "run"):
+        answer = popspike(command, files[0], "-d", files[1])
+        assert answer.code == 2
+        assert "A C++ compiler must be installed" in answer.error()
