@@ -165,7 +165,8 @@ class Device:
         self._timeout = timeout
         self._retries = retries
         self._parser = FrameParser()
-        self._sequence = 0
+        # Another start in each session: a late reply to an earlier one is not taken for ours.
+        self._sequence = time.monotonic_ns() >> 10 & 0xFF
         self._design: Design | None = None
 
     def __enter__(self) -> "Device":

@@ -86,7 +86,9 @@ class Accelerator(wiring.Component):
         loader = Loader(design=design)
         m.submodules.loader = ResetInserter(registers.drop)(loader)
         m.submodules.core = core = Core(design=design, probes=self._probes)
-        m.submodules.latency = latency = LatencyCounter(in_flight=8 * len(design.layers))
+        m.submodules.latency = latency = LatencyCounter(
+            lead=core.entry_latency, in_flight=8 * len(design.layers)
+        )
 
         connect(m, flipped(self.i_network), loader.i)
         connect(m, flipped(self.bus), registers.bus)
@@ -120,9 +122,9 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             self.measured.eq(latency.measured),
             latency.running.eq(loader.running),
-            latency.sample_valid.eq(core.i_sample.valid),
-            latency.sample_ready.eq(self.i_sample.ready),
-            latency.sample_last.eq(self.i_sample.p.last),
+            latency.sample_valid.eq(core.entry.valid),
+            latency.sample_ready.eq(core.entry.ready),
+            latency.sample_last.eq(core.entry.last),
             latency.record_valid.eq(self.o_record.valid),
             latency.record_ready.eq(self.o_record.ready),
             latency.record_last.eq(self.o_record.p.last),

@@ -7,8 +7,9 @@ from amaranth.lib.wiring import In, Out, connect
 
 from hw.accelerator import Accelerator
 from hw.design import Design
+from hw.link.frame_processor import check_pixels
 from hw.link.link import Link
-from hw.link.uart_receiver import UartReceiver
+from hw.link.uart_receiver import UartReceiver, check_divisor
 from hw.link.uart_transmitter import UartTransmitter
 
 __all__ = ["BoardTop"]
@@ -44,11 +45,9 @@ class BoardTop(wiring.Component):
     """
 
     def __init__(self, *, design: Design, divisor: int, clock_hz: int = 0) -> None:
-        self._design = design
-        self._accelerator = Accelerator(design=design, clock_hz=clock_hz)
-        self._link = Link(design=design)
-        self._receiver = UartReceiver(divisor=divisor)
-        self._transmitter = UartTransmitter(divisor=divisor)
+        self._divisor = check_divisor(divisor)
+        self._design = check_pixels(design)
+        self._clock_hz = clock_hz
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "active": Out(1)})
 
     @property
@@ -59,14 +58,16 @@ class BoardTop(wiring.Component):
     @property
     def divisor(self) -> int:
         """Clock cycles a bit of the line."""
-        return self._receiver.divisor
+        return self._divisor
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.accelerator = accelerator = self._accelerator
-        m.submodules.link = link = self._link
-        m.submodules.receiver = receiver = self._receiver
-        m.submodules.transmitter = transmitter = self._transmitter
+        m.submodules.accelerator = accelerator = Accelerator(
+            design=self._design, clock_hz=self._clock_hz
+        )
+        m.submodules.link = link = Link(design=self._design)
+        m.submodules.receiver = receiver = UartReceiver(divisor=self._divisor)
+        m.submodules.transmitter = transmitter = UartTransmitter(divisor=self._divisor)
         connect(m, receiver.o, link.i)
         connect(m, link.o, transmitter.i)
         connect(m, link.o_network, accelerator.i_network)

@@ -15,7 +15,7 @@ from hw.spike_times import SpikeTimes
 from hw.spike_word import output_record, pixel_beat, spike_word
 from model.description import Readout as Rule
 
-__all__ = ["Core", "core_config", "spike_counts"]
+__all__ = ["ENTRY", "Core", "core_config", "spike_counts"]
 
 
 def core_config(design: Design) -> data.StructLayout:
@@ -29,6 +29,10 @@ def core_config(design: Design) -> data.StructLayout:
             "layers": data.ArrayLayout(layer, len(design.layers)),
         }
     )
+
+
+#: Handshake of the beats that enter the first spike store, or of the words of a sample.
+ENTRY = data.StructLayout({"valid": 1, "ready": 1, "last": 1})
 
 
 def spike_counts(design: Design) -> data.ArrayLayout:
@@ -78,6 +82,8 @@ class Core(wiring.Component):
         The byte.
     spikes : Out(spike_counts)
         Spikes that entered each layer in the cycle before; replays do not count.
+    entry : Out(ENTRY)
+        Transfers of samples where waiting for the source no longer overlaps with work.
     """
 
     def __init__(self, *, design: Design, probes: bool = False) -> None:
@@ -95,11 +101,17 @@ class Core(wiring.Component):
             "write_end": In(1),
             "write_data": In(8),
             "spikes": Out(spike_counts(design)),
+            "entry": Out(ENTRY),
         }
         if probes:
             for layer in range(len(design.layers)):
                 ports[f"probe{layer}"] = Out(observation_layout(design, layer))
         super().__init__(ports)
+
+    @property
+    def entry_latency(self) -> int:
+        """Cycles from the taking of a beat to its transfer at ``entry``."""
+        return 1 if self._design.sample_input == "pixels" else 0
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
@@ -136,6 +148,12 @@ class Core(wiring.Component):
                 table.write_data.fires.eq(~row_of(0)[15]),
             ]
             source = table.o
+            assert table.latency == self.entry_latency
+        m.d.comb += [
+            self.entry.valid.eq(source.valid & self.running),
+            self.entry.ready.eq(source.ready),
+            self.entry.last.eq(source.p.last),
+        ]
 
         for index, this in enumerate(design.layers):
             is_output = index == len(design.layers) - 1

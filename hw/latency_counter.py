@@ -18,6 +18,8 @@ class LatencyCounter(wiring.Component):
 
     Parameters
     ----------
+    lead
+        Cycles from the taking of a sample's beat to where its transfer is seen here.
     in_flight
         Most samples that can be in the core at a time.
 
@@ -26,7 +28,8 @@ class LatencyCounter(wiring.Component):
     running : In(1)
         0 forgets everything.
     sample_valid, sample_ready, sample_last : In(1)
-        Transfers of sample beats.
+        Transfers of sample beats, at the place where a beat is taken as soon as the one before
+        has been dealt with.
     record_valid, record_ready, record_last : In(1)
         Transfers of output records.
     measured : Out(1)
@@ -36,7 +39,8 @@ class LatencyCounter(wiring.Component):
         taken; complete in the cycle after.
     """
 
-    def __init__(self, *, in_flight: int) -> None:
+    def __init__(self, *, lead: int, in_flight: int) -> None:
+        self._lead = lead
         self._in_flight = in_flight
         super().__init__(
             {
@@ -75,7 +79,7 @@ class LatencyCounter(wiring.Component):
             | (self.record_valid & ~self.record_ready)
         )
         with m.If(begin & (samples == 0)):
-            m.d.sync += [self.measured.eq(1), own.eq(1), self.latency.eq(1)]
+            m.d.sync += [self.measured.eq(1), own.eq(1), self.latency.eq(1 + self._lead)]
         with m.Elif(self.measured & ~waiting):
             m.d.sync += self.latency.eq(self.latency + 1)
         with m.If(end):

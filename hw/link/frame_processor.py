@@ -29,11 +29,20 @@ from hw.register_map import ControlWord, register_address
 from hw.registers import RegisterBus
 from hw.spike_word import output_record, pixel_beat
 
-__all__ = ["FrameProcessor"]
+__all__ = ["FrameProcessor", "check_pixels"]
 
 # Samples that may be in the accelerator at a time. With one in it, another can always be taken
 # whole, whether or not somebody takes the records of the first; so nothing can lock up.
 _IN_FLIGHT = 2
+
+
+def check_pixels(design: Design) -> Design:
+    """Return the design, or raise if its samples are not pixels."""
+    if design.sample_input != "pixels":
+        raise ValueError(
+            f"Sample input of a design with a link must be pixels, not {design.sample_input!r}"
+        )
+    return design
 
 
 class FrameProcessor(wiring.Component):
@@ -63,11 +72,7 @@ class FrameProcessor(wiring.Component):
     """
 
     def __init__(self, *, design: Design) -> None:
-        if design.sample_input != "pixels":
-            raise ValueError(
-                f"Sample_input of a design with a link must be pixels, not {design.sample_input!r}"
-            )
-        self._design = design
+        self._design = check_pixels(design)
         super().__init__(
             {
                 "i": In(stream.Signature(ByteBeat)),

@@ -38,12 +38,12 @@ class FrameReceiver(wiring.Component):
     Raises
     ------
     ValueError
-        If the depth is not a power of two of at least 16.
+        If the depth is not a power of two of at least 256.
     """
 
     def __init__(self, *, depth: int) -> None:
-        if depth < 16 or depth & (depth - 1):
-            raise ValueError(f"Depth must be a power of two of at least 16, not {depth!r}")
+        if depth < 256 or depth & (depth - 1):
+            raise ValueError(f"Depth must be a power of two of at least 256, not {depth!r}")
         self._depth = depth
         super().__init__(
             {

@@ -10,7 +10,7 @@ from hw.design import Design
 from hw.image_layout import LoadError
 from hw.link.cobs_decoder import CobsDecoder
 from hw.link.cobs_encoder import CobsEncoder
-from hw.link.frame_processor import FrameProcessor
+from hw.link.frame_processor import FrameProcessor, check_pixels
 from hw.link.frame_receiver import FrameReceiver
 from hw.link.frame_sender import FrameSender
 from hw.link.packets import buffer_depth
@@ -45,10 +45,15 @@ class Link(wiring.Component):
         To and from the ports of `hw.accelerator.Accelerator` with these names.
     errors : Out(ErrorFlags)
         What went wrong in this cycle.
+
+    Raises
+    ------
+    ValueError
+        If samples are spike words.
     """
 
     def __init__(self, *, design: Design) -> None:
-        self._design = design
+        self._design = check_pixels(design)
         super().__init__(
             {
                 "i": In(stream.Signature(8)),

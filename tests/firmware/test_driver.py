@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver against a model of a board whose line can be disturbed."""
+
+import numpy as np
+import pytest
+
+from firmware.driver import Device, DeviceError, RefusedError
+from firmware.image import device_image, network_from_image
+from firmware.link import Frame, FrameParser, encode_frame, pack, unpack
+from firmware.transport import Transport
+from hw.design import CapacityError, Design, Fold
+from hw.image_layout import LoadError, LoadState
+from hw.link.packets import (
+    SILENT,
+    FrameType,
+    LoadBegin,
+    LoadData,
+    ReadRequest,
+    Refusal,
+    RefusalReason,
+    ResultEnd,
+    ResultEntry,
+    WriteRequest,
+)
+from hw.register_map import design_words, register_address
+from model.description import LatencyEncoding, Layer, Network
+
+
+def network(sizes=(6, 4, 3)):
+    rng = np.random.default_rng(3)
+    layers = [
+        Layer.from_signs(rng.choice([-1, 1], (neurons, fan_in)), rng.integers(-2, 4, neurons))
+        for fan_in, neurons in zip(sizes, sizes[1:], strict=False)
+    ]
+    return Network(encoding=LatencyEncoding(levels=(200, 100, 50)), layers=tuple(layers))
+
+
+NETWORK = network()
+DESIGN = Design.for_networks([NETWORK], [Fold(lanes=2), Fold(lanes=3)])
+IMAGES = np.arange(18, dtype=np.uint8).reshape(3, 6)
+
+
+class Board(Transport):
+    """A board in plain Python, on a line that ``disturb`` may change, reply by reply."""
+
+    def __init__(self, disturb=None):
+        self.requests = []
+        self.written = bytearray()
+        self.network = None
+        self.registers = dict(design_words(DESIGN))
+        self._image, self._length = b"", 0
+        self._parser = FrameParser()
+        self._waiting = bytearray()
+        self._disturb = disturb or (lambda number, line: line)
+        self.closed = False
+
+    def write(self, message):
+        self.written += message
+        for frame in self._parser.feed(message):
+            self.requests.append(frame)
+            kind, body = self.answer(frame)
+            line = encode_frame(Frame(type=kind, sequence=frame.sequence, body=body))
+            self._waiting += self._disturb(len(self.requests), line)
+
+    def read(self, timeout):
+        received = bytes(self._waiting[:7])  # replies come in pieces
+        del self._waiting[:7]
+        return received
+
+    def close(self):
+        self.closed = True
+
+    def answer(self, frame):
+        body = frame.body
+        match frame.type:
+            case FrameType.READ:
+                fields = unpack(ReadRequest, body)
+                start = fields["address"]
+                words = [self.word(start + 4 * k) for k in range(fields["words"])]
+                return FrameType.WORDS, b"".join(word.to_bytes(4, "little") for word in words)
+            case FrameType.WRITE:
+                fields = unpack(WriteRequest, body)
+                if fields["address"] == register_address("control"):
+                    self.network = None
+                return FrameType.DONE, b""
+            case FrameType.LOAD_BEGIN:
+                self.network, self._image = None, b""
+                self._length = unpack(LoadBegin, body)["length"]
+                return FrameType.DONE, b""
+            case FrameType.LOAD_DATA:
+                offset = unpack(LoadData, body[:4])["offset"]
+                if offset > len(self._image):
+                    return refusal(RefusalReason.GAP)
+                if offset == len(self._image):
+                    self._image += body[4:]
+                return FrameType.DONE, b""
+            case FrameType.LOAD_END:
+                if len(self._image) != self._length:
+                    return refusal(RefusalReason.INCOMPLETE)
+                if self._image[4] != 1:
+                    return refusal(RefusalReason.IMAGE, LoadError.VERSION.value)
+                self.network = network_from_image(self._image, DESIGN)
+                return FrameType.DONE, b""
+            case FrameType.SAMPLE:
+                if self.network is None:
+                    return refusal(RefusalReason.NO_NETWORK)
+                entries = [(1, body[0]), (SILENT, -7), (0, 70000)]
+                result = b"".join(pack(ResultEntry, step=t, score=s) for t, s in entries)
+                return FrameType.RESULT, result + pack(ResultEnd, winner=body[0] % 3, cycles=99)
+        return refusal(RefusalReason.TYPE)
+
+    def word(self, address):
+        held = self.network
+        live = {
+            "fingerprint": held.fingerprint() if held else 0,
+            "status": 2 if held else 0,
+            "errors": 0b10100,
+            "network_size": held.features | held.classes << 16 if held else 0,
+            "network": held.steps if held else 0,
+            "samples": 5,
+        }
+        live = {register_address(name): value for name, value in live.items()}
+        return live.get(address, self.registers.get(address, 0))
+
+
+def refusal(reason, detail=0):
+    return FrameType.REFUSED, pack(Refusal, reason=reason.value, detail=detail)
+
+
+def device(board, **fields):
+    fields.setdefault("timeout", 0.02)
+    return Device(board, **fields)
+
+
+def test_load_and_classify():
+    board = Board()
+    progress = []
+    with device(board) as host:
+        assert host.design == DESIGN
+        host.load(NETWORK, progress=lambda done, total: progress.append((done, total)))
+        found = host.classify(IMAGES, progress=lambda done, total: progress.append((done, total)))
+    size = len(device_image(NETWORK, DESIGN))
+    assert progress == [(size, size), (1, 3), (2, 3), (3, 3)]
+    assert board.closed
+    assert board.network.fingerprint() == NETWORK.fingerprint()
+    assert found.winners.tolist() == [0, 0, 0]
+    assert found.decision_steps.tolist() == [1, 1, 1]
+    assert found.spike_steps.tolist() == [[1, 3, 0]] * 3
+    assert found.scores.tolist() == [[0, -7, 70000], [6, -7, 70000], [12, -7, 70000]]
+    assert found.cycles.tolist() == [99, 99, 99]
+
+
+def test_status():
+    with device(Board()) as host:
+        status = host.status()
+        assert (status.state, status.fingerprint, status.readout) == (LoadState.NONE, 0, None)
+        assert status.errors == ("frame", "request")
+        host.load(NETWORK)
+        status = host.status()
+        assert (status.state, status.features, status.classes) == (LoadState.ACTIVE, 6, 3)
+        assert (status.steps, status.readout) == (3, NETWORK.readout)
+        assert (status.fingerprint, status.samples) == (NETWORK.fingerprint(), 5)
+        host.clear_errors()
+        host.drop_network()
+        assert host.status().state is LoadState.NONE
+
+
+def lose(number, line):
+    """Every second reply is lost."""
+    return b"" if number % 2 else line
+
+
+def flip(number, line):
+    """Every second reply has a wrong bit."""
+    return line[:5] + bytes([line[5] ^ 4]) + line[6:] if number % 2 else line
+
+
+def repeat(_number, line):
+    """Every reply comes twice."""
+    return line + line
+
+
+def noise(_number, line):
+    """Garbage around every reply."""
+    return b"\x07\xff\0\x03" + line + b"\x11\x22"
+
+
+@pytest.mark.parametrize("disturb", [lose, flip, repeat, noise])
+def test_a_disturbed_line_changes_nothing(disturb):
+    board = Board(disturb)
+    with device(board) as host:
+        host.load(NETWORK)
+        found = host.classify(IMAGES)
+    assert board.network.fingerprint() == NETWORK.fingerprint()
+    assert found.scores[:, 0].tolist() == [0, 6, 12]
+
+
+def test_late_replies_are_not_taken_for_others():
+    lines = [b""]
+
+    def delay(_number, line):
+        lines.append(line)
+        return lines[-2]
+
+    with device(Board(delay), retries=3) as host, pytest.raises(DeviceError):
+        host.read_registers(0, 1)
+
+
+def test_no_answer():
+    board = Board(lambda _number, _line: b"")
+    with device(board, retries=2) as host, pytest.raises(DeviceError) as error:
+        host.status()
+    assert str(error.value) == (
+        "The board does not answer (3 tries in 0.06 seconds). "
+        "Check the port, its speed, and that the board holds a popspike bitstream"
+    )
+    assert len(board.requests) == 3
+
+
+def test_a_network_too_large_is_refused_before_anything_is_sent():
+    board = Board()
+    with device(board) as host:
+        host.load(NETWORK)
+        sent = len(board.written)
+        with pytest.raises(CapacityError) as error:
+            host.load(network(sizes=(6, 5, 3)))
+        assert len(board.written) == sent
+        assert host.classify(IMAGES).winners.tolist() == [0, 0, 0]
+    assert str(error.value) == "Neurons of layer 0 must be at most 4, not 5"
+
+
+@pytest.mark.parametrize(
+    ("images", "text"),
+    [
+        (IMAGES[:, :5], "Images must have 6 pixels for this network, not 5"),
+        (np.zeros((1, 2, 4), np.uint8), "Images must have 6 pixels for this network, not 8"),
+        (IMAGES.astype(np.int16), "Images must be uint8, not int16"),
+    ],
+)
+def test_images_of_the_wrong_kind_are_not_sent(images, text):
+    board = Board()
+    with device(board) as host:
+        host.load(NETWORK)
+        with pytest.raises(ValueError) as error:
+            host.classify(images)
+    assert str(error.value) == text
+    assert FrameType.SAMPLE not in [frame.type for frame in board.requests]
+
+
+def test_classes_without_a_network():
+    with device(Board()) as host, pytest.raises(DeviceError) as error:
+        host.classify(IMAGES)
+    assert str(error.value) == "The board has no network; load one first"
+
+
+def test_an_image_that_the_board_refuses():
+    board = Board()
+    image = bytearray(device_image(NETWORK, DESIGN))
+    image[4] = 9
+    with device(board) as host, pytest.raises(RefusedError) as error:
+        host.load_image(bytes(image))
+    assert str(error.value) == "The board refused the request: image (version)"
+    assert (error.value.reason, error.value.detail) == (RefusalReason.IMAGE, LoadError.VERSION)
+    assert board.network is None
+
+
+def test_refusals_of_a_later_version_are_told_as_numbers():
+    board = Board()
+    board.answer = lambda _frame: (FrameType.REFUSED, b"\x70\x71")
+    with device(board) as host, pytest.raises(RefusedError) as error:
+        host.read_registers(0, 1)
+    assert str(error.value) == "The board refused the request: 112"
+
+
+def test_a_busy_board_is_asked_again():
+    board = Board()
+    answer, tries = board.answer, []
+
+    def busy(frame):
+        tries.append(frame)
+        return refusal(RefusalReason.BUSY) if len(tries) < 3 else answer(frame)
+
+    board.answer = busy
+    with device(board) as host:
+        assert host.read_registers(0, 1) == [0x4B505350]
+    assert len(tries) == 3
+
+
+def test_something_that_is_no_board():
+    board = Board()
+    board.registers[0] = 0x12345678
+    with device(board) as host, pytest.raises(DeviceError) as error:
+        host.load(NETWORK)
+    assert str(error.value) == (
+        "The board cannot be used: Register magic must be 0x4b505350, not 0x12345678"
+    )
+
+
+def test_replies_of_the_wrong_size():
+    board = Board()
+    with device(board) as host:
+        host.load(NETWORK)
+        answer = board.answer
+        board.answer = lambda frame: (answer(frame)[0], answer(frame)[1][:-1])
+        with pytest.raises(DeviceError, match="Registers must come in 4 bytes, not 3"):
+            host.read_registers(0, 1)
+        board.answer = lambda frame: (
+            (FrameType.RESULT, b"x") if frame.type is FrameType.SAMPLE else answer(frame)
+        )
+        with pytest.raises(DeviceError, match="Result must name 3 classes, not 1 bytes"):
+            host.classify(IMAGES)

@@ -1,0 +1,348 @@
+# amaranth: UnusedElaboratable=no
+# SPDX-License-Identifier: Apache-2.0
+"""Requests and replies of the whole link, with a real accelerator behind it."""
+
+import random
+
+import numpy as np
+import pytest
+
+from firmware.image import device_image
+from firmware.link import Frame, encode_frame, pack, unpack
+from hw.design import Design, Fold
+from hw.image_layout import LoadError, max_image_bytes
+from hw.link.frame_processor import FrameProcessor
+from hw.link.link import Link
+from hw.link.packets import (
+    SILENT,
+    FrameType,
+    LoadBegin,
+    LoadData,
+    ReadRequest,
+    Refusal,
+    RefusalReason,
+    ResultEnd,
+    ResultEntry,
+    WriteRequest,
+    size_of,
+)
+from hw.register_map import design_words, register_address
+from model.description import LatencyEncoding, Layer, Network, Readout
+from tests.hw.designs import two_layers
+from tests.hw.link.line import converse, load
+
+
+def network(seed, sizes=(11, 6, 3), steps=5, readout=Readout.FIRST_SPIKE):
+    """A random network with thresholds within reach."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        Layer.from_signs(
+            np.where(rng.random((neurons, fan_in)) < 0.6, 1, -1), rng.integers(1, 4, neurons)
+        )
+        for fan_in, neurons in zip(sizes, sizes[1:], strict=False)
+    ]
+    levels = tuple(sorted(rng.integers(1, 256, steps).tolist(), reverse=True))
+    return Network(encoding=LatencyEncoding(levels=levels), layers=tuple(layers), readout=readout)
+
+
+NETWORK, OTHER = network(1), network(2, sizes=(7, 4, 2), steps=3, readout=Readout.SUMMED_POTENTIAL)
+
+
+def design_for(networks, **fields):
+    """A design that holds them, with uneven folds."""
+    folds = [Fold(lanes=4, inputs_per_cycle=2, times_per_cycle=2), Fold(lanes=2)]
+    fields.setdefault("pixels_per_cycle", 4)
+    return Design.for_networks(networks, folds, **fields)
+
+
+def reference(network, image):
+    """Winner and (step, score) of each class, straight from the semantics."""
+    arrivals = [
+        next((t for t, level in enumerate(network.encoding.levels) if pixel >= level), None)
+        for pixel in image
+    ]
+    for layer in network.layers:
+        signs = layer.signs().astype(int)
+        potentials = (
+            np.array(
+                [
+                    [
+                        sum(
+                            int(s) for s, when in zip(row, arrivals, strict=True) if _by(when, step)
+                        )
+                        for row in signs
+                    ]
+                    for step in range(network.steps)
+                ]
+            )
+            - layer.thresholds
+        )
+        arrivals = [
+            next((t for t in range(network.steps) if potentials[t, j] >= 0), None)
+            for j in range(layer.neurons)
+        ]
+    if network.readout is Readout.SUMMED_POTENTIAL:
+        scores = [int(score) for score in potentials.sum(axis=0)]
+        steps = [SILENT] * len(scores)
+    else:
+        steps = [SILENT if when is None else when for when in arrivals]
+        scores = [
+            int(potentials[-1 if when is None else when, j]) for j, when in enumerate(arrivals)
+        ]
+    winner = min(range(len(steps)), key=lambda j: (steps[j], -scores[j], j))
+    return winner, list(zip(steps, scores, strict=True))
+
+
+def _by(when, step):
+    return when is not None and when <= step
+
+
+def result(reply):
+    """Winner, (step, score) of each class, cycles."""
+    assert reply.type is FrameType.RESULT
+    size = size_of(ResultEntry)
+    *parts, end = [reply.body[k : k + size] for k in range(0, len(reply.body), size)]
+    entries = [unpack(ResultEntry, part) for part in parts]
+    fields = unpack(ResultEnd, end)
+    return fields["winner"], [(e["step"], e["score"]) for e in entries], fields["cycles"]
+
+
+def refusal(reply):
+    """Reason and detail of a refusal."""
+    assert reply.type is FrameType.REFUSED
+    fields = unpack(Refusal, reply.body)
+    return RefusalReason(fields["reason"]), fields["detail"]
+
+
+async def registers(host, name, words=1):
+    """Registers from a name on."""
+    body = pack(ReadRequest, address=register_address(name), words=words)
+    reply = await host.request(FrameType.READ, body)
+    assert reply.type is FrameType.WORDS
+    return [int.from_bytes(reply.body[k : k + 4], "little") for k in range(0, 4 * words, 4)]
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.3])
+@pytest.mark.parametrize("pixels", [2, 4])
+def test_load_and_classify_two_networks(pixels, stall):
+    design = design_for([NETWORK, OTHER], pixels_per_cycle=pixels)
+    rng = random.Random(pixels)
+
+    async def talk(host):
+        for network in (NETWORK, OTHER, NETWORK):
+            replies = await load(host, device_image(network, design))
+            assert {reply.type for reply in replies} == {FrameType.DONE}
+            assert await registers(host, "fingerprint", 2) == [network.fingerprint(), 2]
+            cycles = set()
+            for _ in range(3):
+                image = rng.randbytes(network.features)
+                found = result(await host.request(FrameType.SAMPLE, image))
+                assert found[:2] == reference(network, image)
+                cycles.add(found[2])
+            assert min(cycles) > network.features // pixels
+        assert await registers(host, "samples") == [9]
+        assert await registers(host, "errors") == [0]
+
+    converse(design, talk, stall=stall)
+
+
+def test_results_of_pipelined_samples_come_in_order_with_their_sequence():
+    design = design_for([NETWORK])
+    rng = random.Random(5)
+
+    async def talk(host):
+        await load(host, device_image(NETWORK, design))
+        images = [rng.randbytes(NETWORK.features) for _ in range(7)]
+        frames = [
+            encode_frame(Frame(type=FrameType.SAMPLE, sequence=100 + k, body=image))
+            for k, image in enumerate(images)
+        ]
+        await host.send(frames[0] + frames[1])
+        for number, image in enumerate(images):
+            reply = await host.wait()
+            assert reply.sequence == 100 + number
+            assert result(reply)[:2] == reference(NETWORK, image)
+            if number + 2 < len(frames):
+                await host.send(frames[number + 2])
+
+    converse(design, talk)
+
+
+def test_registers_describe_the_design():
+    design = design_for([NETWORK, OTHER])
+
+    async def talk(host):
+        words = await registers(host, "magic", 64)
+        expected = design_words(design)
+        for address in range(0, 256, 4):
+            if address in expected:
+                assert words[address // 4] == expected[address], address
+        # Addresses wrap around, and the cycle counter is read in one piece.
+        body = pack(ReadRequest, address=252, words=2)
+        reply = await host.request(FrameType.READ, body)
+        assert reply.body[4:] == b"PSPK"
+
+    converse(design, talk)
+
+
+def test_requests_that_are_refused_change_nothing():
+    design = design_for([NETWORK])
+    image = device_image(NETWORK, design)
+    sample = bytes(range(NETWORK.features))
+    limit = max_image_bytes(design)
+    refused = [
+        (0x7E, b"", RefusalReason.TYPE),
+        (0x7E, b"body", RefusalReason.TYPE),
+        (FrameType.READ, b"", RefusalReason.SIZE),
+        (FrameType.READ, b"\0", RefusalReason.SIZE),
+        (FrameType.READ, b"\0\1\0", RefusalReason.SIZE),
+        (FrameType.READ, b"\0\0", RefusalReason.SIZE),
+        (FrameType.WRITE, b"\0\1\2\3", RefusalReason.SIZE),
+        (FrameType.LOAD_BEGIN, b"\0\1\0", RefusalReason.SIZE),
+        (FrameType.LOAD_BEGIN, pack(LoadBegin, length=0), RefusalReason.IMAGE_SIZE),
+        (FrameType.LOAD_BEGIN, pack(LoadBegin, length=limit + 1), RefusalReason.IMAGE_SIZE),
+        (FrameType.LOAD_BEGIN, pack(LoadBegin, length=2**32 - 1), RefusalReason.IMAGE_SIZE),
+        (FrameType.LOAD_DATA, b"\0\0\0", RefusalReason.SIZE),
+        (FrameType.LOAD_DATA, pack(LoadData, offset=len(image) + 1) + b"x", RefusalReason.GAP),
+        (FrameType.LOAD_DATA, pack(LoadData, offset=2**31) + b"x", RefusalReason.GAP),
+        (FrameType.LOAD_DATA, pack(LoadData, offset=len(image)) + b"x", RefusalReason.IMAGE_SIZE),
+        (FrameType.LOAD_END, b"\0", RefusalReason.SIZE),
+        (FrameType.SAMPLE, sample[:-1], RefusalReason.SAMPLE_SIZE),
+        (FrameType.SAMPLE, sample + b"\0", RefusalReason.SAMPLE_SIZE),
+        (FrameType.SAMPLE, b"", RefusalReason.SAMPLE_SIZE),
+    ]
+
+    async def talk(host):
+        reply = await host.request(FrameType.SAMPLE, sample)
+        assert refusal(reply) == (RefusalReason.NO_NETWORK, 0)
+        reply = await host.request(FrameType.LOAD_DATA, pack(LoadData, offset=0) + b"x")
+        assert refusal(reply) == (RefusalReason.GAP, 0)
+        assert refusal(await host.request(FrameType.LOAD_END)) == (RefusalReason.INCOMPLETE, 0)
+        await load(host, image)
+        flag = pack(WriteRequest, address=register_address("errors"), value=0xFFFFFFFF)
+        for kind, body, reason in refused:
+            await host.request(FrameType.WRITE, flag)
+            assert refusal(await host.request(kind, body)) == (reason, 0), (kind, body)
+            assert await registers(host, "fingerprint", 3) == [NETWORK.fingerprint(), 2, 16]
+        found = result(await host.request(FrameType.SAMPLE, sample))
+        assert found[:2] == reference(NETWORK, sample)
+
+    converse(design, talk)
+
+
+def test_repeated_and_reordered_load_frames():
+    design = design_for([NETWORK])
+    image = device_image(NETWORK, design)
+
+    async def talk(host):
+        async def data(offset, size):
+            body = pack(LoadData, offset=offset) + image[offset : offset + size]
+            return await host.request(FrameType.LOAD_DATA, body)
+
+        begin = pack(LoadBegin, length=len(image))
+        assert (await host.request(FrameType.LOAD_BEGIN, begin)).type is FrameType.DONE
+        assert (await host.request(FrameType.LOAD_BEGIN, begin)).type is FrameType.DONE
+        assert refusal(await data(50, 50)) == (RefusalReason.GAP, 0)
+        for offset in range(0, len(image), 50):
+            assert (await data(offset, 50)).type is FrameType.DONE
+            assert (await data(offset, 50)).type is FrameType.DONE
+            assert (await data(0, 50)).type is FrameType.DONE
+            assert (await data(offset, 0)).type is FrameType.DONE
+        for _ in range(2):
+            assert (await host.request(FrameType.LOAD_END)).type is FrameType.DONE
+        sample = bytes(range(NETWORK.features))
+        found = result(await host.request(FrameType.SAMPLE, sample))
+        assert found[:2] == reference(NETWORK, sample)
+
+    converse(design, talk)
+
+
+def test_a_cut_load_leaves_no_network_and_the_next_load_works():
+    design = design_for([NETWORK])
+    image = device_image(NETWORK, design)
+    sample = bytes(range(NETWORK.features))
+
+    async def talk(host):
+        await load(host, image)
+        for cut in (1, 30, 100, 400, len(image) - 1):
+            begin = pack(LoadBegin, length=len(image))
+            await host.request(FrameType.LOAD_BEGIN, begin)
+            body = pack(LoadData, offset=0) + image[:cut]
+            frame = encode_frame(Frame(type=FrameType.LOAD_DATA, sequence=1, body=body))
+            await host.send(frame)
+            await host.wait()
+            # The line is cut in the middle of the next frame, and garbage follows.
+            await host.send(frame[: cut % 50 + 1] + bytes(range(1, 40)))
+            await host.send(b"\0\0\xff\0")
+            assert await registers(host, "fingerprint", 2) == [0, 1]
+            assert refusal(await host.request(FrameType.SAMPLE, sample))[0] is (
+                RefusalReason.NO_NETWORK
+            )
+            assert refusal(await host.request(FrameType.LOAD_END))[0] is RefusalReason.INCOMPLETE
+        replies = await load(host, image)
+        assert {reply.type for reply in replies} == {FrameType.DONE}
+        found = result(await host.request(FrameType.SAMPLE, sample))
+        assert found[:2] == reference(NETWORK, sample)
+
+    converse(design, talk)
+
+
+def test_an_altered_image_is_refused_and_named():
+    design = design_for([NETWORK])
+    image = device_image(NETWORK, design)
+    cases = [(0, LoadError.MAGIC), (4, LoadError.VERSION), (300, LoadError.CRC)]
+
+    async def talk(host):
+        for place, error in cases:
+            altered = bytearray(image)
+            altered[place] ^= 0x40
+            replies = await load(host, bytes(altered))
+            assert refusal(replies[-1]) == (RefusalReason.IMAGE, error.value)
+            assert await registers(host, "fingerprint", 3) == [0, error.value << 8, 24]
+            flag = pack(WriteRequest, address=register_address("errors"), value=0xFFFFFFFF)
+            await host.request(FrameType.WRITE, flag)
+        assert (await load(host, image))[-1].type is FrameType.DONE
+
+    converse(design, talk)
+
+
+def test_control_register_drops_the_network():
+    design = design_for([NETWORK])
+
+    async def talk(host):
+        await load(host, device_image(NETWORK, design))
+        body = pack(WriteRequest, address=register_address("control"), value=1)
+        assert (await host.request(FrameType.WRITE, body)).type is FrameType.DONE
+        assert await registers(host, "fingerprint", 2) == [0, 0]
+
+    converse(design, talk)
+
+
+def test_bad_frames_have_no_effect_and_no_reply():
+    design = design_for([NETWORK])
+    rng = random.Random(9)
+    good = encode_frame(
+        Frame(type=FrameType.READ, sequence=7, body=pack(ReadRequest, address=0, words=1))
+    )
+
+    async def talk(host):
+        for _ in range(40):
+            bad = bytearray(good)
+            for _ in range(rng.randint(1, 3)):
+                bad[rng.randrange(1, len(bad) - 1)] = rng.randrange(1, 256)
+            if bytes(bad) != good:
+                await host.send(bytes(bad))
+        assert await host.wait(500) is None
+        await host.send(good)
+        reply = await host.wait()
+        assert (reply.sequence, reply.body) == (7, b"PSPK")
+        assert await registers(host, "errors") == [4]
+
+    converse(design, talk)
+
+
+@pytest.mark.parametrize("kind", [FrameProcessor, Link])
+def test_spike_words_cannot_come_over_a_link(kind):
+    with pytest.raises(ValueError) as error:
+        kind(design=two_layers(sample_input="words"))
+    assert str(error.value) == "Sample input of a design with a link must be pixels, not 'words'"

@@ -1,0 +1,141 @@
+# amaranth: UnusedElaboratable=no
+# SPDX-License-Identifier: Apache-2.0
+import random
+
+import pytest
+from amaranth import Module
+from amaranth.lib import wiring
+
+from hw.link.uart_receiver import UartReceiver
+from hw.link.uart_transmitter import UartTransmitter
+from tests.hw.streams import get, put, run
+
+
+class Loop(wiring.Component):
+    """A transmitter on a receiver."""
+
+    def __init__(self, send, receive):
+        super().__init__({})
+        self.transmitter = UartTransmitter(divisor=send)
+        self.receiver = UartReceiver(divisor=receive)
+
+    def elaborate(self, _platform):
+        m = Module()
+        m.submodules.transmitter = self.transmitter
+        m.submodules.receiver = self.receiver
+        m.d.comb += self.receiver.rx.eq(self.transmitter.tx)
+        return m
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.5])
+@pytest.mark.parametrize(
+    ("send", "receive"), [(2, 2), (3, 3), (4, 4), (25, 25), (51, 50), (49, 50)]
+)
+def test_bytes_arrive(send, receive, stall):
+    dut = Loop(send, receive)
+    message = [0x00, 0xFF, 0x55, 0xAA, *random.Random(send).randbytes(12)]
+    taken = []
+
+    async def source(ctx):
+        await put(ctx, dut.transmitter.i, message, random.Random(2), stall)
+
+    async def sink(ctx):
+        taken.extend(await get(ctx, dut.receiver.o, len(message), random.Random(3), stall / 2))
+
+    run(dut, source, sink, outputs=[dut.receiver.o])
+    assert [byte for _, byte in taken] == message
+    if not stall and send == receive:
+        gaps = {later - earlier for (earlier, _), (later, _) in zip(taken, taken[1:], strict=False)}
+        assert gaps == {10 * send}
+
+
+async def line_byte(ctx, dut, byte, *, stop=1, divisor=4):
+    for level in [0, *((byte >> k) & 1 for k in range(8)), stop]:
+        ctx.set(dut.rx, level)
+        await ctx.tick().repeat(divisor)
+
+
+def test_a_byte_without_stop_bit_is_dropped_and_the_next_arrives():
+    dut = UartReceiver(divisor=4)
+    seen, errors = [], []
+
+    async def line(ctx):
+        ctx.set(dut.o.ready, 1)
+        await line_byte(ctx, dut, 0x12, stop=0)
+        await ctx.tick().repeat(30)
+        ctx.set(dut.rx, 1)
+        await ctx.tick().repeat(9)
+        await line_byte(ctx, dut, 0x34)
+        await ctx.tick().repeat(9)
+
+    async def watch(ctx):
+        async for _, _, valid, byte, error in ctx.tick().sample(
+            dut.o.valid, dut.o.payload, dut.line_error
+        ):
+            seen.extend([byte] if valid else [])
+            errors.append(error)
+
+    run(dut, line, background=[watch])
+    assert seen == [0x34]
+    assert sum(errors) == 1
+
+
+def test_a_spike_on_the_line_is_no_byte():
+    dut = UartReceiver(divisor=16)
+    seen = []
+
+    async def line(ctx):
+        ctx.set(dut.o.ready, 1)
+        ctx.set(dut.rx, 0)
+        await ctx.tick().repeat(5)
+        ctx.set(dut.rx, 1)
+        await ctx.tick().repeat(200)
+
+    async def watch(ctx):
+        async for _, _, valid in ctx.tick().sample(dut.o.valid):
+            seen.append(valid)
+
+    run(dut, line, background=[watch])
+    assert not any(seen)
+
+
+def test_a_byte_that_nobody_takes_is_kept_and_the_next_is_lost():
+    dut = UartReceiver(divisor=4)
+    lost = []
+
+    async def line(ctx):
+        await line_byte(ctx, dut, 0x12)
+        await line_byte(ctx, dut, 0x34)
+        await ctx.tick().repeat(9)
+        assert ctx.get(dut.o.payload) == 0x12
+        ctx.set(dut.o.ready, 1)
+        await ctx.tick()
+        await line_byte(ctx, dut, 0x56)
+        await ctx.tick().repeat(9)
+        assert ctx.get(dut.o.payload) == 0x56
+
+    async def watch(ctx):
+        async for _, _, overrun in ctx.tick().sample(dut.overrun):
+            lost.append(overrun)
+
+    run(dut, line, background=[watch])
+    assert sum(lost) == 1
+
+
+@pytest.mark.parametrize("kind", [UartReceiver, UartTransmitter])
+@pytest.mark.parametrize("divisor", [1, 0, 2.5, "4"])
+def test_divisors_that_cannot_be(kind, divisor):
+    with pytest.raises(TypeError) as error:
+        kind(divisor=divisor)
+    assert str(error.value) == f"Divisor must be an integer of at least 2, not {divisor!r}"
+
+
+def test_divisor_is_kept():
+    for kind in (UartReceiver, UartTransmitter):
+        dut = kind(divisor=7)
+        assert dut.divisor == 7
+        run(dut, idle)
+
+
+async def idle(ctx):
+    await ctx.tick()

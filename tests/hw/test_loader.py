@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+import random
+import zlib
+
+import numpy as np
+import pytest
+
+from firmware.image import device_image
+from hw.design import Design, Fold
+from hw.image_layout import ImageHeader, ImageLayer, LoadError, LoadState, byte_span
+from hw.loader import Loader
+from model.description import LatencyEncoding, Layer, Network
+from tests.hw.streams import plain, put, run
+
+
+def network(sizes=(9, 7, 3), steps=6, seed=1):
+    rng = np.random.default_rng(seed)
+    layers = [
+        Layer.from_signs(rng.choice([-1, 1], (neurons, fan_in)), rng.integers(-2, 5, neurons))
+        for fan_in, neurons in zip(sizes, sizes[1:], strict=False)
+    ]
+    levels = tuple(range(255, 255 - steps, -1))
+    return Network(encoding=LatencyEncoding(levels=levels), layers=tuple(layers))
+
+
+NETWORK, SMALLER = network(), network(sizes=(5, 2, 2), steps=3, seed=2)
+DESIGN = Design.for_networks(
+    [NETWORK, SMALLER],
+    [Fold(lanes=3, inputs_per_cycle=4, times_per_cycle=1), Fold(lanes=5)],
+    pixels_per_cycle=4,
+)
+IMAGE = device_image(NETWORK, DESIGN)
+
+
+def field(name):
+    """Offset of a field of the header."""
+    return byte_span(ImageHeader, name).start
+
+
+def layer_field(layer, name):
+    """Offset of a field of a layer's entry."""
+    return 20 + 8 * layer + byte_span(ImageLayer, name).start
+
+
+def with_crc(image):
+    """The image with the CRC that it should have."""
+    return bytes(image[:-4]) + zlib.crc32(bytes(image[:-4])).to_bytes(4, "little")
+
+
+def altered(place, value, size=2):
+    """The image with another number somewhere, and a right CRC."""
+    image = bytearray(IMAGE)
+    image[place : place + size] = value.to_bytes(size, "little")
+    return with_crc(image)
+
+
+def loaded(images, *, stall=0.0, lasts=None):
+    """Load images one after the other; returns what was held after each, and the rows written."""
+    dut = Loader(design=DESIGN)
+    held, rows, row = [], {}, bytearray()
+
+    async def source(ctx):
+        for index, image in enumerate(images):
+            beats = [
+                {"data": byte, "last": place == len(image) - 1} for place, byte in enumerate(image)
+            ]
+            if lasts is not None:
+                beats[-1]["last"] = lasts[index]
+            await put(ctx, dut.i, beats[:30], random.Random(1), stall)
+            await ctx.tick()
+            assert not ctx.get(dut.running)
+            await put(ctx, dut.i, beats[30:], random.Random(2), stall)
+            await ctx.tick().repeat(2)
+            held.append((ctx.get(dut.state), ctx.get(dut.error), ctx.get(dut.fingerprint)))
+            if ctx.get(dut.running):
+                held[-1] += (plain(ctx.get(dut.config)), ctx.get(dut.features))
+
+    async def writes(ctx):
+        port = (dut.write_valid, dut.write_target, dut.write_row, dut.write_end, dut.write_data)
+        async for _, _, valid, target, number, end, byte in ctx.tick().sample(*port):
+            if valid:
+                row.append(byte)
+            if valid and end:
+                rows[target, number] = bytes(row)
+                row.clear()
+
+    run(dut, source, background=[writes])
+    return held, rows
+
+
+def active(network):
+    """What the loader holds when a network is active."""
+    layers = [
+        {"neurons": layer.neurons, "blocks": -(-layer.neurons // room.lanes)}
+        for layer, room in zip(network.layers, DESIGN.layers, strict=True)
+    ]
+    config = {"steps": network.steps, "readout": 0, "layers": layers}
+    return LoadState.ACTIVE, LoadError.NONE, network.fingerprint(), config, network.features
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.3])
+def test_every_row_goes_where_the_image_says(stall):
+    held, rows = loaded([IMAGE], stall=stall)
+    assert held == [active(NETWORK)]
+    place = 20 + 8 * 2
+    expected = {}
+    for intensity in range(256):
+        expected[0, intensity] = IMAGE[place : place + 2]
+        place += 2
+    for target, (layer, room) in enumerate(zip(NETWORK.layers, DESIGN.layers, strict=True), 1):
+        for number in range(-(-layer.neurons // room.lanes) * room.rows_per_block):
+            expected[target, number] = IMAGE[place : place + room.row_bytes]
+            place += room.row_bytes
+    assert place == len(IMAGE) - 4
+    assert rows == expected
+
+
+def test_a_smaller_network_and_then_the_large_one_again():
+    images = [IMAGE, device_image(SMALLER, DESIGN), IMAGE]
+    held, _ = loaded(images)
+    assert held == [active(NETWORK), active(SMALLER), active(NETWORK)]
+
+
+BAD = {
+    LoadError.MAGIC: [altered(field("magic") + k, 0x21, 1) for k in range(4)],
+    LoadError.VERSION: [altered(field("version"), 2, 1), altered(field("version"), 0, 1)],
+    LoadError.READOUT: [altered(field("readout"), 1, 1), altered(field("readout"), 255, 1)],
+    LoadError.STEPS: [altered(field("steps"), value) for value in (0, 7, 256 + 6, 65535)],
+    LoadError.FEATURES: [altered(field("features"), value) for value in (0, 10, 256 + 9)],
+    LoadError.CLASSES: [
+        *(altered(field("classes"), value) for value in (0, 4, 2, 256 + 3)),
+        *(altered(layer_field(1, "neurons"), value) for value in (0, 2, 4, 256 + 3)),
+    ],
+    LoadError.LAYERS: [altered(field("layers"), value, 1) for value in (0, 1, 3)],
+    LoadError.NEURONS: [altered(layer_field(0, "neurons"), value) for value in (0, 8, 256 + 7)],
+    LoadError.LENGTH: [
+        *(with_crc(IMAGE[:size]) for size in (35, 36, 37, 100, 548, 549, len(IMAGE) - 1)),
+        with_crc(IMAGE + b"\0"),
+        IMAGE + b"\0",
+        altered(layer_field(0, "neurons"), 6),
+    ],
+    LoadError.CRC: [
+        *(
+            bytes([*IMAGE[:k], IMAGE[k] ^ 1, *IMAGE[k + 1 :]])
+            for k in (12, 17, 40, 550, len(IMAGE) - 5)
+        ),
+        IMAGE[:-1] + bytes([IMAGE[-1] ^ 0x80]),
+    ],
+}
+
+
+@pytest.mark.parametrize("error", list(BAD), ids=lambda error: error.name)
+def test_images_that_are_refused(error):
+    held, _ = loaded([IMAGE, *BAD[error], IMAGE])
+    assert [entry[:2] for entry in held[1:-1]] == [(LoadState.NONE, error)] * len(BAD[error])
+    assert [held[0], held[-1]] == [active(NETWORK)] * 2
+
+
+def test_the_rest_of_a_refused_image_is_swallowed_up_to_its_end():
+    bad = altered(field("version"), 9, 1)
+    held, _ = loaded([bad, IMAGE, IMAGE], lasts=[0, 1, 1])
+    assert held[0][:2] == held[1][:2] == (LoadState.NONE, LoadError.VERSION)
+    assert held[2] == active(NETWORK)
