@@ -92,7 +92,7 @@ def build_simulator(
             "sources": [str(Path(source).absolute()) for source in sources],
             "build_dir": str(folder),
         }
-        said = _run(request, folder)
+        said = _run(request, folder, cache)
         products = [folder / top] if name == "verilator" else [folder / "sim.vvp"]
         if not all(product.exists() for product in products):
             tail = "\n".join(said.splitlines()[-30:])
@@ -149,13 +149,14 @@ def run_bench(simulator: Simulator, *, bench: str, folder: Path, waves: bool = F
         raise BenchError(f"Bench {bench} failed:\n{tail}")
 
 
-def _run(request: dict[str, object], folder: Path) -> str:
+def _run(request: dict[str, object], folder: Path, cache: Path | None = None) -> str:
     """Run `sim.bench_process`; returns what it said."""
     tools = folder / "tools"
     tools.mkdir(exist_ok=True)
     path = folder / "request.json"
     path.write_text(json.dumps(request))
-    env = environment(tools) if request["simulator"] == "verilator" else dict(os.environ)
+    is_verilator = request["simulator"] == "verilator"
+    env = environment(tools, cache=cache) if is_verilator else dict(os.environ)
     # What a surrounding pytest or user says about cocotb is not meant for this run.
     for name in [name for name in env if name.startswith(("COCOTB_", "PYTEST_"))]:
         del env[name]

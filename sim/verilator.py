@@ -38,6 +38,9 @@ __all__ = [
 # Builds kept in the cache; the ones used longest ago leave first.
 _KEPT_BUILDS = 32
 
+# Folder among the builds for the objects of Verilator's library.
+_OBJECTS = "objects"
+
 # Flags of every build: Amaranth's Verilog is free of the mistakes that most warnings look for,
 # and a memory word of a folded layer is wider than Verilator expects.
 _VERILATOR_FLAGS = ("-Wno-fatal", "-Wno-lint", "-Wno-style", "--x-assign", "fast", "--noassert")
@@ -126,13 +129,19 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "popspike" / "simulators"
 
 
-def environment(folder: Path) -> dict[str, str]:
+def _folder_of_builds(chosen: Path | None) -> Path:
+    return cache_folder() if chosen is None else Path(chosen).absolute()
+
+
+def environment(folder: Path, *, cache: Path | None = None) -> dict[str, str]:
     """Environment in which ``verilator`` and ``make`` work.
 
     Parameters
     ----------
     folder
         Existing folder that receives a link named ``verilator`` for the search path.
+    cache
+        Folder of builds; `cache_folder` if not given.
 
     Returns
     -------
@@ -145,11 +154,13 @@ def environment(folder: Path) -> dict[str, str]:
         with contextlib.suppress(FileExistsError):
             link.symlink_to(root / "bin" / "verilator_bin")
     cxx = compiler()
+    object_cache = Path(__file__).with_name("object_cache.py")
     variables = {
         "CXX": cxx,
         "LINK": cxx,
         "AR": shutil.which("ar") or "ar",
         "PYTHON3": sys.executable,
+        "OBJCACHE": f"{sys.executable} {object_cache} {_folder_of_builds(cache) / _OBJECTS}",
         "CFG_CXXFLAGS_PCH_I": "-include",
         "CFG_CXXFLAGS_COROUTINES": "-fcoroutines" if "clang" not in Path(cxx).name else "",
         "CFG_LDLIBS_THREADS": "-pthread",
@@ -188,7 +199,7 @@ def cached_build(
     digest = hashlib.sha256()
     for text in key:
         digest.update(len(text).to_bytes(8, "little") + text.encode())
-    cache = cache_folder() if cache is None else Path(cache).absolute()
+    cache = _folder_of_builds(cache)
     cache.mkdir(parents=True, exist_ok=True)
     target = cache / digest.hexdigest()[:24]
     if target.is_dir():
@@ -203,7 +214,11 @@ def cached_build(
         except OSError:
             if not target.is_dir():
                 raise
-    finished = [entry for entry in cache.iterdir() if not entry.name.startswith("part-")]
+    finished = [
+        entry
+        for entry in cache.iterdir()
+        if not entry.name.startswith("part-") and entry.name != _OBJECTS
+    ]
     finished.sort(key=lambda entry: entry.stat().st_mtime)
     for old in finished[:-_KEPT_BUILDS]:
         shutil.rmtree(old, ignore_errors=True)
@@ -280,7 +295,7 @@ def build_executable(
         command += ["-MAKEFLAGS", f"OPT_FAST={optimize}", "-MAKEFLAGS", "OPT_GLOBAL=-O1"]
         command += ["--trace"] if trace else []
         command += [str(path) for path in (*sources, *harness)]
-        run_tool(command, env=environment(tools), cwd=folder)
+        run_tool(command, env=environment(tools, cache=cache), cwd=folder)
         shutil.rmtree(objects)
         shutil.rmtree(tools)
 
