@@ -297,3 +297,41 @@ def test_missing_compiler(
         answer = popspike(command, files[0], "-d", files[1])
         assert answer.code == 2
         assert "A C++ compiler must be installed" in answer.error()
+
+
+@pytest.mark.slow
+def test_verify_and_run(
+    popspike: Command,
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Simulators compiled by an earlier run may be used.
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    verified = popspike(
+        *("verify", files[0], "-d", files[1], "--images", 3, "--plot", "spikes.png", "--json")
+    ).json()
+    assert verified["images"] == 3
+    assert verified["mismatches"] == 0
+    assert verified["cycles_as_scheduled"] is True
+    assert Path("spikes.png").read_bytes().startswith(b"\x89PNG")
+    other = save_network(small_network(7, hidden=9), tmp_path / "other.safetensors")
+    answer = popspike("run", files[0], other, "-d", files[1], "--images", 4, "--json").json()
+    x = np.load(files[1])["x"][:4]
+    for facts, path in zip(answer["runs"], (files[0], other), strict=True):
+        trace = run_golden(load_network(path), x)
+        assert facts["mismatches"] == 0
+        assert facts["classes"] == trace.winners.tolist()
+        times = np.array(facts["first_spike_times"])
+        assert np.array_equal(np.where(times < 0, 4, times), trace.spike_steps[-1].numpy())
+
+
+@pytest.mark.slow
+def test_verify_of_a_whole_set(
+    popspike: Command, files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    facts = popspike("verify", files[0], "-d", files[1], "--all", "--json").json()
+    assert facts["images"] == 60
+    assert facts["mismatches"] == 0
+    assert facts["cycles_as_scheduled"] is True
