@@ -1,12 +1,11 @@
-# amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-import pytest
 
 from firmware.link import Frame, FrameParser, encode_frame, pack
 from hw.board_top import BoardTop
 from hw.link.packets import FrameType, ReadRequest
 from hw.register_map import register_address
 from tests.hw.designs import two_layers
+from tests.hw.refused import refused
 from tests.hw.streams import run
 
 DIVISOR = 3
@@ -47,6 +46,7 @@ def test_a_register_is_read_over_the_serial_line():
             levels.append(level)
 
     run(dut, host, background=[line])
+    assert (dut.design, dut.divisor) == (design, DIVISOR)
     replies = FrameParser().feed(bytes_of(levels))
     assert [(reply.type, reply.sequence, reply.body) for reply in replies] == [
         (FrameType.WORDS, 9, b"PSPK"),
@@ -54,15 +54,8 @@ def test_a_register_is_read_over_the_serial_line():
     ]
 
 
-def test_properties():
-    dut = BoardTop(design=two_layers(), divisor=12)
-    assert (dut.design, dut.divisor) == (two_layers(), 12)
-
-
 def test_boards_that_cannot_be():
-    with pytest.raises(TypeError) as error:
-        BoardTop(design=two_layers(), divisor=1)
-    assert str(error.value) == "Divisor must be an integer of at least 2, not 1"
-    with pytest.raises(ValueError) as error:
-        BoardTop(design=two_layers(sample_input="words"), divisor=4)
-    assert str(error.value) == "Sample input of a design with a link must be pixels, not 'words'"
+    text = refused(BoardTop, TypeError, design=two_layers(), divisor=1)
+    assert text == "Divisor must be an integer of at least 2, not 1"
+    text = refused(BoardTop, ValueError, design=two_layers(sample_input="words"), divisor=4)
+    assert text == "Sample input of a design with a link must be pixels, not 'words'"

@@ -1,4 +1,3 @@
-# amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
 import random
 
@@ -7,6 +6,7 @@ import pytest
 from firmware.link import crc16
 from hw.link.frame_receiver import FrameReceiver
 from hw.link.frame_sender import FrameSender
+from tests.hw.refused import refused
 from tests.hw.streams import get, put, run
 
 
@@ -124,9 +124,8 @@ async def get_beats(ctx, stream, count):
 
 @pytest.mark.parametrize("depth", [0, 128, 300, 1023])
 def test_depths_that_cannot_be(depth):
-    with pytest.raises(ValueError) as error:
-        FrameReceiver(depth=depth)
-    assert str(error.value) == f"Depth must be a power of two of at least 256, not {depth}"
+    text = refused(FrameReceiver, ValueError, depth=depth)
+    assert text == f"Depth must be a power of two of at least 256, not {depth}"
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.5])

@@ -1,4 +1,3 @@
-# amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
 """Requests and replies of the whole link, with a real accelerator behind it."""
 
@@ -30,6 +29,7 @@ from hw.register_map import design_words, register_address
 from model.description import LatencyEncoding, Layer, Network, Readout
 from tests.hw.designs import two_layers
 from tests.hw.link.line import converse, load
+from tests.hw.refused import refused
 
 
 def network(seed, sizes=(11, 6, 3), steps=5, readout=Readout.FIRST_SPIKE):
@@ -122,8 +122,7 @@ async def registers(host, name, words=1):
     return [int.from_bytes(reply.body[k : k + 4], "little") for k in range(0, 4 * words, 4)]
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.3])
-@pytest.mark.parametrize("pixels", [2, 4])
+@pytest.mark.parametrize(("pixels", "stall"), [(4, 0.0), (2, 0.3)])
 def test_load_and_classify_two_networks(pixels, stall):
     design = design_for([NETWORK, OTHER], pixels_per_cycle=pixels)
     rng = random.Random(pixels)
@@ -242,11 +241,11 @@ def test_repeated_and_reordered_load_frames():
         begin = pack(LoadBegin, length=len(image))
         assert (await host.request(FrameType.LOAD_BEGIN, begin)).type is FrameType.DONE
         assert (await host.request(FrameType.LOAD_BEGIN, begin)).type is FrameType.DONE
-        assert refusal(await data(50, 50)) == (RefusalReason.GAP, 0)
-        for offset in range(0, len(image), 50):
-            assert (await data(offset, 50)).type is FrameType.DONE
-            assert (await data(offset, 50)).type is FrameType.DONE
-            assert (await data(0, 50)).type is FrameType.DONE
+        assert refusal(await data(150, 50)) == (RefusalReason.GAP, 0)
+        for offset in range(0, len(image), 150):
+            assert (await data(offset, 150)).type is FrameType.DONE
+            assert (await data(offset, 150)).type is FrameType.DONE
+            assert (await data(0, 20)).type is FrameType.DONE
             assert (await data(offset, 0)).type is FrameType.DONE
         for _ in range(2):
             assert (await host.request(FrameType.LOAD_END)).type is FrameType.DONE
@@ -264,7 +263,7 @@ def test_a_cut_load_leaves_no_network_and_the_next_load_works():
 
     async def talk(host):
         await load(host, image)
-        for cut in (1, 30, 100, 400, len(image) - 1):
+        for cut in (1, 30, len(image) - 1):
             begin = pack(LoadBegin, length=len(image))
             await host.request(FrameType.LOAD_BEGIN, begin)
             body = pack(LoadData, offset=0) + image[:cut]
@@ -290,7 +289,7 @@ def test_a_cut_load_leaves_no_network_and_the_next_load_works():
 def test_an_altered_image_is_refused_and_named():
     design = design_for([NETWORK])
     image = device_image(NETWORK, design)
-    cases = [(0, LoadError.MAGIC), (4, LoadError.VERSION), (300, LoadError.CRC)]
+    cases = [(4, LoadError.VERSION), (300, LoadError.CRC)]
 
     async def talk(host):
         for place, error in cases:
@@ -343,6 +342,5 @@ def test_bad_frames_have_no_effect_and_no_reply():
 
 @pytest.mark.parametrize("kind", [FrameProcessor, Link])
 def test_spike_words_cannot_come_over_a_link(kind):
-    with pytest.raises(ValueError) as error:
-        kind(design=two_layers(sample_input="words"))
-    assert str(error.value) == "Sample input of a design with a link must be pixels, not 'words'"
+    text = refused(kind, ValueError, design=two_layers(sample_input="words"))
+    assert text == "Sample input of a design with a link must be pixels, not 'words'"
