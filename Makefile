@@ -24,7 +24,8 @@ $(VENV)/.created:
 	@touch $@
 
 $(STAMP): $(VENV)/.created pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --progress-bar on --constraint constraints.txt \
+	PYTHONWARNINGS="ignore:Editable installation" \
+	  $(BIN)/python -m pip install --quiet --progress-bar on --constraint constraints.txt \
 	  --no-build-isolation --group dev --editable '.[all]'
 	@echo "first start of the synthesis tools (they compile themselves once) ..."
 	$(BIN)/popspike doctor

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """From networks and a board's name to the gateware that shall hold them."""
 
-import dataclasses
 from collections.abc import Sequence
 
 from hw.design import Design, Fold
 from model.description import Network
 
-__all__ = ["design_for", "simulated"]
+__all__ = ["design_for"]
 
 
 def design_for(networks: Sequence[Network], board: str) -> Design:
@@ -21,11 +20,12 @@ def design_for(networks: Sequence[Network], board: str) -> Design:
     from hw.boards import find_board
 
     find_board(board)
-    last = min(10, networks[0].layers[-1].neurons)
-    folds = [Fold(lanes=16)] * (len(networks[0].layers) - 1) + [Fold(lanes=last)]
-    return Design.for_networks(networks, folds, pixels_per_cycle=4)
-
-
-def simulated(design: Design) -> Design:
-    """Return the design with portable twins in place of a chip's own memories: equal cycles."""
-    return dataclasses.replace(design, weight_memory="portable")
+    last = networks[0].layers[-1].neurons
+    hidden = len(networks[0].layers) - 1
+    if board == "icebreaker":
+        folds = [Fold(lanes=64)] * hidden + [Fold(lanes=last)]
+        return Design.for_networks(networks, folds, pixels_per_cycle=4, weight_memory="spram")
+    lanes = 128 if board == "ulx3s-25f" else 256
+    folds = [Fold(lanes=lanes, inputs_per_cycle=4, times_per_cycle=8)] * hidden
+    folds.append(Fold(lanes=last, inputs_per_cycle=4))
+    return Design.for_networks(networks, folds, pixels_per_cycle=16, store_banks=2)

@@ -12,7 +12,7 @@ from firmware.driver import Device
 from firmware.transport import open_transport
 from model.description import Network
 from popspike.console import stage
-from popspike.designs import design_for, simulated
+from popspike.designs import design_for
 
 __all__ = [
     "VIRTUAL",
@@ -85,7 +85,7 @@ def open_device(target: Target, networks: Sequence[Network]) -> Iterator[tuple[D
         return
     from sim.virtual_board import VirtualBoard
 
-    design = simulated(design_for(networks, target.like))
+    design = design_for(networks, target.like)
     board = VirtualBoard(design)
     with stage("compiling and starting the virtual board (quick when done before)"):
         board.start()

@@ -10,7 +10,7 @@ from hw.design import Design
 from model.data import Samples
 from model.description import Network
 from popspike.console import err, figures, print_json, progress, stage
-from popspike.designs import design_for, simulated
+from popspike.designs import design_for
 from popspike.options import (
     BoardOption,
     DataDirOption,
@@ -62,7 +62,7 @@ def verify_network(
         samples = find_dataset(dataset, loaded, data_dir).part()
     else:
         samples = samples_at_hand(loaded, dataset, data_dir).head(images)
-    design = simulated(design_for([loaded], board))
+    design = design_for([loaded], board)
     if everything:
         if plot is not None:
             raise ValueError("Plot must be asked for without --all: only potentials can be drawn")
