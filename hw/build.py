@@ -27,6 +27,13 @@ _NAME = "top"
 _NETLIST = f"{_NAME}.json"
 _PLACED = f"{_NAME}.report.json"
 
+# No memory here is read at an address that is written in the same cycle, or what is read then is
+# not used. Without this, Yosys guards every block RAM with a comparator and a bypass register.
+_FREE_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
+# The flip-flops of an iCE40 tile share one clock enable, so that an enable for two or three of
+# them wastes the rest; a multiplexer fits the table beside each.
+_SYNTHESIS_OPTIONS = {"ice40": "-device u -dffe_min_ce_use 6", "ecp5": "-nowidelut"}
+
 
 class TimingError(RuntimeError):
     """A build that did not meet its clock; the text names wanted and achieved clock."""
@@ -209,6 +216,8 @@ def _prepare(board: Board, setting: PllSetting, inner: Component, folder: Path) 
         OnBoard(board=board, setting=setting, inner=inner),
         _NAME,
         emit_src=False,
+        script_after_read=_FREE_COLLISIONS,
+        synth_opts=_SYNTHESIS_OPTIONS[board.family],
         # The achieved clock is read from the report and judged here.
         nextpnr_opts=f"--report {_PLACED} --timing-allow-fail",
     )

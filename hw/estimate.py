@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Resources and clock of a design before it is built; cycles come from `hw.schedule`.
+
+Block RAMs are counted as the tools map memories, and come out right or nearly so. Tables and
+flip-flops are sums of what each part needs, from the widths of its registers and adders, with
+factors fitted to builds of the shipped networks: read them as +-15 %. Reports show them beside what
+came out.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from hw.boards.board import Board
+from hw.design import Design, LayerDesign, ceil_div, index_bits
+from hw.report import Resources, sum_resources
+from hw.spike_word import spike_time_beat, spike_word
+from model.description import Network
+from model.description import Readout as Rule
+
+__all__ = [
+    "Estimate",
+    "bandwidth_share",
+    "estimate",
+    "memory_blocks",
+    "weight_bits",
+]
+
+# Depth and width of a block RAM in each of its forms.
+_FORMS = {
+    "ice40": ((256, 16), (512, 8), (1024, 4), (2048, 2)),
+    "ecp5": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+}
+# Memories of fewer bits become flip-flops or distributed RAM.
+_SMALLEST = {"ice40": 128, "ecp5": 1024}
+# Registers, loader and counters; link and UART; clock and reset.
+_FIXED = {
+    "ice40": {
+        "accelerator": Resources(luts=690, flip_flops=340),
+        "link": Resources(luts=900, flip_flops=360),
+        "board": Resources(luts=20, flip_flops=20),
+    },
+    "ecp5": {
+        "accelerator": Resources(luts=900, flip_flops=340),
+        "link": Resources(luts=950, flip_flops=360),
+        "board": Resources(luts=30, flip_flops=25),
+    },
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a design is expected to need on a board.
+
+    Parameters
+    ----------
+    parts
+        Resources by part, with the names that build reports use.
+    available
+        What the chip has.
+    """
+
+    parts: dict[str, Resources]
+    available: Resources
+
+    @property
+    def total(self) -> Resources:
+        """All parts together."""
+        return sum_resources(self.parts)
+
+    @property
+    def shortage(self) -> str:
+        """What the chip has too little of, in words; empty if the design fits."""
+        need, have = self.total, self.available
+        for noun, wanted, limit in (
+            ("LUTs", need.luts, have.luts),
+            ("flip-flops", need.flip_flops, have.flip_flops),
+            ("block RAMs", need.ram_blocks, have.ram_blocks),
+            ("SPRAM blocks", need.spram_blocks, have.spram_blocks),
+        ):
+            if wanted > limit:
+                return f"{wanted} {noun} of {limit}"
+        return ""
+
+
+def memory_blocks(*, depth: int, width: int, family: str) -> int:
+    """Block RAMs that a memory with one read and one write port takes.
+
+    Parameters
+    ----------
+    depth, width
+        Words, and bits of one.
+    family
+        ``"ice40"`` or ``"ecp5"``.
+
+    Returns
+    -------
+    int
+        0 if it becomes flip-flops or distributed RAM.
+    """
+    if depth * width < _SMALLEST[family]:
+        return 0
+    return min(ceil_div(depth, rows) * ceil_div(width, bits) for rows, bits in _FORMS[family])
+
+
+def _lanes(layer: LayerDesign) -> Resources:
+    """Popcounts and membranes of a layer, with the row register."""
+    bits, width = layer.potential_bits, layer.inputs_per_cycle
+    # One carry chain of the potential; a digit and a carry, or three tables a pair of inputs.
+    popcount = 3 if width == 1 else 3 * ceil_div(width, 2) + (width if width > 2 else 0)
+    staged = 0 if width == 1 else 2 * width
+    return Resources(
+        luts=layer.lanes * (bits + popcount), flip_flops=layer.lanes * (bits + width + staged)
+    )
+
+
+def _store(design: Design, layer: int, family: str) -> Resources:
+    """Sorting store in front of a layer."""
+    this = design.layers[layer]
+    pointer = index_bits(design.max_words(layer))
+    word = index_bits(this.groups) + this.inputs_per_cycle + pointer + 1
+    beat = spike_time_beat(design, layer).size
+    banks = design.store_banks
+    heads = banks * memory_blocks(depth=design.steps, width=pointer + 1, family=family)
+    head_bits = banks * design.steps * (pointer + 1)
+    small = head_bits if not heads and family == "ice40" else 0
+    return Resources(
+        luts=60 + 2 * word + 2 * beat + small,
+        flip_flops=30 + 2 * word + beat + small,
+        ram_blocks=heads + memory_blocks(depth=banks << pointer, width=word, family=family),
+    )
+
+
+def _core(design: Design, family: str) -> dict[str, Resources]:
+    parts: dict[str, Resources] = {}
+    if design.sample_input == "pixels":
+        # Kept in a block RAM however small it is.
+        table = max(1, memory_blocks(depth=256, width=design.step_bits + 1, family=family))
+        parts["table"] = Resources(
+            luts=15 * design.pixels_per_cycle,
+            flip_flops=5,
+            ram_blocks=table * design.pixels_per_cycle,
+        )
+    for index, this in enumerate(design.layers):
+        if index > 0 or design.sample_input == "pixels":
+            parts[f"store{index}"] = _store(design, index, family)
+        if this.blocks > 1:
+            word = spike_word(design, index).size
+            depth = 2 << index_bits(design.max_words(index) + design.steps)
+            blocks = memory_blocks(depth=depth, width=word, family=family)
+            parts[f"replay{index}"] = Resources(luts=75, flip_flops=55, ram_blocks=blocks)
+        control = 6 * index_bits(this.rows) + 4 * this.planes
+        lanes = _lanes(this) + Resources(luts=control, flip_flops=control)
+        if design.weight_memory == "spram" and index == 0:
+            memory = Resources(spram_blocks=ceil_div(this.row_bits, 16))
+        else:
+            memory = Resources(
+                ram_blocks=memory_blocks(depth=this.rows, width=this.row_bits, family=family)
+            )
+        parts[f"layer{index}"] = lanes + memory
+        if index < len(design.layers) - 1:
+            entry = 1 + design.step_bits
+            parts[f"times{index}"] = Resources(
+                luts=this.lanes * (2 * entry + 1) + 60, flip_flops=2 * this.lanes * entry + 25
+            )
+    last = design.layers[-1]
+    entry = 1 + design.step_bits + design.score_bits
+    summed = design.score_bits if Rule.SUMMED_POTENTIAL in design.readouts else 0
+    parts["readout"] = Resources(
+        luts=last.lanes * (entry + design.score_bits + summed) + 6 * entry,
+        flip_flops=2 * last.lanes * entry + 2 * entry,
+    )
+    row = 8 * max(layer.row_bytes for layer in design.layers)
+    parts["core"] = Resources(luts=20, flip_flops=row + 30)
+    return parts
+
+
+def estimate(design: Design, board: Board) -> Estimate:
+    """Return what a design is expected to need on a board, link included.
+
+    Parameters
+    ----------
+    design
+        Capacity and fold.
+    board
+        Gives the chip.
+    """
+    parts = _core(design, board.family)
+    if board.family == "ecp5" and any(layer.inputs_per_cycle > 1 for layer in design.layers):
+        parts = {
+            name: dataclasses.replace(part, luts=math.ceil(1.15 * part.luts))
+            for name, part in parts.items()
+        }
+    frame = 1 << (design.features + 8).bit_length()
+    buffers = memory_blocks(depth=max(1024, frame), width=8, family=board.family)
+    buffers += memory_blocks(depth=256, width=8, family=board.family)
+    fixed = dict(_FIXED[board.family])
+    fixed["link"] = fixed["link"] + Resources(ram_blocks=buffers)
+    return Estimate(
+        parts={**parts, **fixed},
+        available=Resources(
+            luts=board.luts,
+            flip_flops=board.flip_flops,
+            ram_blocks=board.ram_blocks,
+            spram_blocks=board.spram_blocks,
+        ),
+    )
+
+
+def weight_bits(network: Network, spike_steps: Sequence[np.ndarray]) -> float:
+    """Mean number of weight bits that a sample needs: its spikes times the neurons they reach.
+
+    Parameters
+    ----------
+    network
+        Sizes.
+    spike_steps
+        Spike step of each input, then of each neuron of each layer, T where silent, as
+        `hw.schedule.schedule` takes them.
+    """
+    return float(
+        sum(
+            (np.asarray(steps) < network.steps).sum(axis=1).mean() * layer.neurons
+            for steps, layer in zip(spike_steps, network.layers, strict=False)
+        )
+    )
+
+
+def bandwidth_share(*, bits: float, cycles: float, board: Board) -> float:
+    """Part of the chip's memory bandwidth that weights use: 1.0 is the bound of any design.
+
+    Parameters
+    ----------
+    bits
+        Weight bits that a sample needs, `weight_bits`.
+    cycles
+        Cycles a sample.
+    board
+        Gives the bits that all memories of the chip can read in a cycle, one port each.
+    """
+    return bits / (cycles * board.weight_bits_per_cycle)

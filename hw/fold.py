@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Default folds: the fastest design for given networks that a board's chip can hold."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from hw.boards import Board, find_board
+from hw.design import CapacityError, Design, Fold, ceil_div
+from hw.estimate import estimate
+from model.description import Network, Readout
+
+__all__ = ["default_design"]
+
+# More lanes cost more in minutes of place and route than they bring in images a second.
+_WIDEST = {"ice40": 64, "ecp5": 256}
+_SPRAM_ROWS = 16384
+
+
+def default_design(
+    networks: Sequence[Network], board_name: str | None = None, *, sample_input: str = "pixels"
+) -> Design:
+    """Fold for networks of equal depth, as wide as the chip's memories and tables allow.
+
+    On iCE40 a word carries one input, as its memory rows come from four SPRAM blocks; on ECP5 it
+    carries four, 16 pixels enter a cycle, and samples are collected while others leave. Both
+    readouts of the shipped networks can be chosen at run time.
+
+    Parameters
+    ----------
+    networks
+        What the gateware shall hold.
+    board_name
+        Board; None: the iCEBreaker's fold without its memory cells, for any tool and chip.
+    sample_input
+        ``"pixels"`` or ``"words"``, see `hw.design.Design`.
+
+    Raises
+    ------
+    hw.boards.UnknownBoardError
+        If there is no such board.
+    hw.design.CapacityError
+        If no fold fits the chip; the text names what it has too little of.
+    """
+    board = find_board("icebreaker" if board_name is None else board_name)
+    shortages = []
+    for lanes in _lane_counts(networks, board):
+        design = _design(networks, board, lanes, sample_input, portable=board_name is None)
+        if board_name is None:
+            return design
+        shortage = estimate(design, board).shortage
+        if not shortage:
+            return design
+        shortages.append(shortage)
+    sizes = " and ".join("-".join(map(str, network.sizes)) for network in networks)
+    raise CapacityError(
+        f"Networks of {board.name} must fit its {board.chip}, not {sizes}: "
+        f"that takes {shortages[-1]}"
+    )
+
+
+def _lane_counts(networks: Sequence[Network], board: Board) -> Iterator[int]:
+    """Lanes of the hidden layers from most to fewest, the last block of neurons well filled."""
+    neurons = max(
+        (layer.neurons for network in networks for layer in network.layers[:-1]),
+        default=networks[0].layers[-1].neurons,
+    )
+    quantum = 16 if board.family == "ice40" else 8
+    before = 0
+    for blocks in range(1, neurons + 1):
+        lanes = quantum * ceil_div(ceil_div(neurons, blocks), quantum)
+        if lanes == before or lanes > _WIDEST[board.family]:
+            continue
+        before = lanes
+        yield lanes
+        if lanes == quantum:
+            return
+
+
+def _design(
+    networks: Sequence[Network], board: Board, lanes: int, sample_input: str, *, portable: bool
+) -> Design:
+    wide = board.family == "ecp5"
+    inputs = 4 if wide else 1
+    times = 8 if wide else 1
+    depth = len(networks[0].layers)
+    folds = []
+    for index in range(depth):
+        neurons = max(network.layers[index].neurons for network in networks)
+        if index == depth - 1:
+            folds.append(Fold(lanes=min(neurons, 16), inputs_per_cycle=inputs))
+        else:
+            here = min(lanes, times * ceil_div(neurons, times))
+            folds.append(Fold(lanes=here, inputs_per_cycle=inputs, times_per_cycle=times))
+    readouts = tuple(
+        readout
+        for readout in Readout
+        if readout in (Readout.FIRST_SPIKE, Readout.SUMMED_POTENTIAL)
+        or any(network.readout is readout for network in networks)
+    )
+    design = Design.for_networks(
+        networks,
+        folds,
+        pixels_per_cycle=16 if wide else 2,
+        sample_input=sample_input,
+        store_banks=2 if wide else 1,
+        readouts=readouts,
+    )
+    first = design.layers[0]
+    if board.spram_blocks and not portable and first.row_bits % 16 == 0:
+        if first.rows <= _SPRAM_ROWS and first.row_bits <= 16 * board.spram_blocks:
+            return dataclasses.replace(design, weight_memory="spram")
+    return design
