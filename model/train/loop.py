@@ -65,6 +65,7 @@ def train(
     resume: bool = False,
     metadata: dict[str, Any] | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_message: Callable[[str], None] | None = None,
 ) -> TrainResult:
     """Train a network and freeze it.
 
@@ -94,6 +95,8 @@ def train(
         Facts to keep in the network beside those of the recipe.
     on_epoch
         Called with the record of each finished epoch, for progress displays.
+    on_message
+        Called with a line of text where other work takes long.
 
     Raises
     ------
@@ -116,6 +119,7 @@ def train(
             device=device,
             resume=resume,
             on_epoch=on_epoch,
+            on_message=on_message,
         )
         network.start_from(before.trained)
     optimizer = _optimizer(network, config)
@@ -130,9 +134,14 @@ def train(
     data = TrainingData(config=config, images=images, labels=labels, classes=classes)
     if config.distillation.weight and len(history) < config.epochs:
         teacher = train_teacher(
-            config=config, images=images, labels=labels, directory=directory, resume=resume
+            config=config,
+            images=images,
+            labels=labels,
+            directory=directory,
+            resume=resume,
+            on_message=on_message,
         )
-        data.pool = make_pool(teacher, config=config, images=images)
+        data.pool = make_pool(teacher, config=config, images=images, on_message=on_message)
     held_out = None if validation is None else tensors(validation, place)
     for epoch in range(len(history), config.epochs):
         start = time.perf_counter()

@@ -7,6 +7,7 @@ teacher for each copy, instead of one for each epoch of the network.
 """
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,13 @@ class Teacher(nn.Module):
 
 
 def train_teacher(
-    *, config: TrainConfig, images: Tensor, labels: Tensor, directory: Path | None, resume: bool
+    *,
+    config: TrainConfig,
+    images: Tensor,
+    labels: Tensor,
+    directory: Path | None = None,
+    resume: bool = False,
+    on_message: Callable[[str], None] | None = None,
 ) -> Teacher:
     """Train the teacher of a recipe, or read it back from ``teacher.pt``.
 
@@ -91,12 +98,10 @@ def train_teacher(
         Gets ``teacher.pt`` when the teacher is finished.
     resume
         Use ``teacher.pt`` if it is there.
+    on_message
+        Called with a line of text as work goes on.
     """
     device = images.device
-    torch.manual_seed(config.seed)  # dropout and initial weights draw from the global generator
-    teacher = Teacher(
-        height=images.shape[1], width=images.shape[2], classes=int(labels.max()) + 1
-    ).to(device)
     identity: dict[str, Any] = {
         "seed": config.seed,
         "augmentation": dataclasses.asdict(config.augmentation),
@@ -104,33 +109,49 @@ def train_teacher(
         "teacher_distortion": config.distillation.teacher_distortion,
     }
     path = None if directory is None else directory / "teacher.pt"
-    if path is not None and resume and path.exists():
-        state = load_checkpoint(path, config=identity, device=device)
-        teacher.load_state_dict(state["teacher"])
-        return teacher.eval()
-    settings = _farther(config.augmentation, config.distillation.teacher_distortion)
-    chance = torch.Generator(device).manual_seed(config.seed)
-    order = torch.Generator().manual_seed(config.seed)
-    optimizer = torch.optim.AdamW(teacher.parameters(), lr=_PEAK_RATE, weight_decay=_DECAY)
-    size = min(_BATCH, len(images))
-    batches = len(images) // size
-    total = batches * config.distillation.teacher_epochs
-    teacher.train()
-    for step in range(total):
-        if step % batches == 0:
-            shuffled = torch.randperm(len(images), generator=order).to(device)
-        start = step % batches * size
-        chosen = shuffled[start : start + size]
-        for group in optimizer.param_groups:
-            group["lr"] = _PEAK_RATE * warm_cosine(step, total)
-        logits = teacher(distort(images[chosen], settings, chance))
-        loss = functional.cross_entropy(logits, labels[chosen])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+    # Dropout and initial weights draw from the global generator, which is given back as it was.
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        teacher = Teacher(
+            height=images.shape[1], width=images.shape[2], classes=int(labels.max()) + 1
+        ).to(device)
+        if path is not None and resume and path.exists():
+            state = load_checkpoint(path, config=identity, device=device)
+            teacher.load_state_dict(state["teacher"])
+            return teacher.eval()
+        _fit(teacher, config, images, labels, on_message)
     if path is not None:
         save_checkpoint(path, {"config": identity, "teacher": teacher.state_dict()})
     return teacher.eval()
+
+
+def _fit(
+    teacher: Teacher,
+    config: TrainConfig,
+    images: Tensor,
+    labels: Tensor,
+    on_message: Callable[[str], None] | None,
+) -> None:
+    settings = _farther(config.augmentation, config.distillation.teacher_distortion)
+    chance = torch.Generator(images.device).manual_seed(config.seed)
+    order = torch.Generator().manual_seed(config.seed)
+    optimizer = torch.optim.AdamW(teacher.parameters(), lr=_PEAK_RATE, weight_decay=_DECAY)
+    size = min(_BATCH, len(images))
+    batches, epochs = len(images) // size, config.distillation.teacher_epochs
+    teacher.train()
+    for epoch in range(epochs):
+        if on_message is not None:
+            on_message(f"teacher: epoch {epoch + 1}/{epochs}")
+        shuffled = torch.randperm(len(images), generator=order).to(images.device)
+        for batch in range(batches):
+            chosen = shuffled[batch * size : (batch + 1) * size]
+            for group in optimizer.param_groups:
+                group["lr"] = _PEAK_RATE * warm_cosine(epoch * batches + batch, epochs * batches)
+            logits = teacher(distort(images[chosen], settings, chance))
+            loss = functional.cross_entropy(logits, labels[chosen])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
 
 
 def _farther(settings: Augmentation, factor: float) -> Augmentation:
@@ -161,7 +182,13 @@ class Pool:
 
 
 @torch.no_grad()
-def make_pool(teacher: Teacher, *, config: TrainConfig, images: Tensor) -> Pool:
+def make_pool(
+    teacher: Teacher,
+    *,
+    config: TrainConfig,
+    images: Tensor,
+    on_message: Callable[[str], None] | None = None,
+) -> Pool:
     """Distort the images ``copies`` times and let the teacher label all copies.
 
     Parameters
@@ -172,10 +199,14 @@ def make_pool(teacher: Teacher, *, config: TrainConfig, images: Tensor) -> Pool:
         Recipe: seed, augmentation, distillation.
     images
         uint8 (N, height, width).
+    on_message
+        Called with a line of text as work goes on.
     """
     chance = torch.Generator(images.device).manual_seed(config.seed)
     all_images, all_probabilities = [], []
     for copy in range(config.distillation.copies + 1):
+        if on_message is not None:
+            on_message(f"teacher: labels copy {copy} of {config.distillation.copies}")
         for start in range(0, len(images), 500):
             part = images[start : start + 500]
             if copy:

@@ -157,6 +157,7 @@ def _train(
         resume=resume,
         metadata=facts,
         on_epoch=on_epoch,
+        on_message=lambda text: err.print(text, highlight=False),
     ).network
 
 
