@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The accelerator behind a serial line: what every board, real or virtual, holds."""
 
-from amaranth import Module
+from amaranth import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from hw.accelerator import Accelerator
+from hw.byte_beat import ByteBeat
 from hw.design import Design
 from hw.link.frame_processor import check_pixels
 from hw.link.link import Link
 from hw.link.uart_receiver import UartReceiver, check_divisor
 from hw.link.uart_transmitter import UartTransmitter
+from hw.spike_word import output_record, pixel_beat
+from hw.stream_register import StreamRegister
 
 __all__ = ["BoardTop"]
 
@@ -70,12 +73,28 @@ class BoardTop(wiring.Component):
         m.submodules.transmitter = transmitter = UartTransmitter(divisor=self._divisor)
         connect(m, receiver.o, link.i)
         connect(m, link.o, transmitter.i)
-        connect(m, link.o_network, accelerator.i_network)
-        connect(m, link.o_sample, accelerator.i_sample)
-        connect(m, accelerator.o_record, link.i_record)
         connect(m, link.bus, accelerator.bus)
-        for port in ("running", "load_error", "features", "classes", "measured"):
+        for port in ("running", "load_error", "features", "classes"):
             m.d.comb += getattr(link, port).eq(getattr(accelerator, port))
+
+        # The link is slow: registers keep its logic out of the accelerator's critical paths.
+        m.submodules.network = network = StreamRegister(shape=ByteBeat)
+        connect(m, link.o_network, network.i)
+        connect(m, network.o, accelerator.i_network)
+        # What is in flight when a network goes must not turn up under the next one.
+        while_running = ResetInserter(~accelerator.running)
+        m.submodules.sample = sample = while_running(StreamRegister(shape=pixel_beat(self._design)))
+        connect(m, link.o_sample, sample.i)
+        connect(m, sample.o, accelerator.i_sample)
+        m.submodules.record = record = while_running(
+            StreamRegister(shape=output_record(self._design))
+        )
+        connect(m, accelerator.o_record, record.i)
+        connect(m, record.o, link.i_record)
+        measured = Signal()
+        with m.If(record.i.valid & record.i.ready):
+            m.d.sync += measured.eq(accelerator.measured)
+        m.d.comb += link.measured.eq(measured)
         m.d.comb += [
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),

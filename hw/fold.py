@@ -106,7 +106,7 @@ def _design(
         readouts=readouts,
     )
     first = design.layers[0]
-    if board.spram_blocks and not portable and first.row_bits % 16 == 0:
-        if first.rows <= _SPRAM_ROWS and first.row_bits <= 16 * board.spram_blocks:
-            return dataclasses.replace(design, weight_memory="spram")
+    fits_spram = first.rows <= _SPRAM_ROWS and first.row_bits <= 16 * board.spram_blocks
+    if fits_spram and first.row_bits % 16 == 0 and not portable:
+        return dataclasses.replace(design, weight_memory="spram")
     return design

@@ -17,6 +17,7 @@ from hw.link.packets import buffer_depth
 from hw.register_map import ErrorFlags
 from hw.registers import RegisterBus
 from hw.spike_word import output_record, pixel_beat
+from hw.stream_register import StreamRegister
 
 __all__ = ["Link"]
 
@@ -83,7 +84,10 @@ class Link(wiring.Component):
         connect(m, flipped(self.i), decoder.i)
         connect(m, decoder.o, receiver.i)
         connect(m, receiver.o, processor.i)
-        connect(m, processor.o, sender.i)
+        # Cuts the path from a record through reply, CRC and encoder.
+        m.submodules.reply = reply = StreamRegister(shape=ByteBeat)
+        connect(m, processor.o, reply.i)
+        connect(m, reply.o, sender.i)
         connect(m, sender.o, encoder.i)
         connect(m, encoder.o, flipped(self.o))
         connect(m, processor.o_network, flipped(self.o_network))
