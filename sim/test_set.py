@@ -124,9 +124,9 @@ def run_test_set(
     SimulationError
         If a simulation does not come to its end.
     """
-    images = np.asarray(images).reshape(len(images), -1)
     if not len(images):
         raise ValueError("Images must number at least 1, not 0")
+    images = np.asarray(images).reshape(len(images), -1)
     image = device_image(network, design)
     begun = time.monotonic()
     simulator = _compile(design, cache)

@@ -142,11 +142,12 @@ def verify(
     sim.simulator.BenchError
         If a bench never ran, or the network could not be loaded.
     """
-    images = np.asarray(images).reshape(len(images), -1)
     if not len(images):
         raise ValueError("Images must number at least 1, not 0")
     if not simulators:
         raise ValueError("Simulators must be at least one, not none")
+    design.check(network)
+    images = np.asarray(images).reshape(len(images), -1)
     say = progress or (lambda _: None)
     begun = time.monotonic()
     say("golden model")

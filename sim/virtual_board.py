@@ -26,7 +26,7 @@ from sim.verilator import build_executable, cached_build, check_tools, tool_vers
 __all__ = ["DEFAULT_DIVISOR", "VirtualBoard", "build_virtual_board", "main"]
 
 #: Clock cycles a bit: the fewer, the faster a byte in simulation.
-DEFAULT_DIVISOR = 4
+DEFAULT_DIVISOR = 2
 
 _HARNESS = Path(__file__).parent / "harness" / "virtual_board.cpp"
 _START_SECONDS = 20.0
