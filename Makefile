@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Needs Python >= 3.11, make, a C++ compiler and a package index; everything else goes into .venv.
-# Verilator's scripts also need perl, which every common system has; `popspike doctor` looks.
+# `popspike doctor` says what is missing.
 
 PYTHON ?= python3
 VENV := .venv

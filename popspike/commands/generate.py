@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from popspike.console import figures, print_json
-from popspike.designs import design_for
 from popspike.options import BoardOption, JsonOption, find_network
 
 __all__ = ["generate"]
@@ -40,9 +39,10 @@ def generate(
     """
     from firmware.image import device_image
     from hw.export import export
+    from hw.fold import default_design
 
     networks = [find_network(each) for each in network]
-    design = design_for(networks, board)
+    design = default_design(networks, board)
     folder = output or Path("build") / "generate" / Path(network[0]).stem
     verilog, side = export(design, folder, name=name, probes=probes)
     images = []

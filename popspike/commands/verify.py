@@ -10,7 +10,6 @@ from hw.design import Design
 from model.data import Samples
 from model.description import Network
 from popspike.console import err, figures, print_json, progress, stage
-from popspike.designs import design_for
 from popspike.options import (
     BoardOption,
     DataDirOption,
@@ -57,12 +56,14 @@ def verify_network(
 
     popspike verify bs4nn-mnist-600 --all
     """
+    from hw.fold import default_design
+
     loaded = find_network(network)
     if everything:
         samples = find_dataset(dataset, loaded, data_dir).part()
     else:
         samples = samples_at_hand(loaded, dataset, data_dir).head(images)
-    design = design_for([loaded], board)
+    design = default_design([loaded], board)
     if everything:
         if plot is not None:
             raise ValueError("Plot must be asked for without --all: only potentials can be drawn")
