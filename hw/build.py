@@ -8,6 +8,7 @@ renamed, so that a file of that name is always a whole one that met its timing.
 import dataclasses
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from hw.pll import PllSetting, choose_pll
 from hw.report import PlaceReport, Resources, read_netlist, read_place_report
 from hw.tools import find_tool, run_tool
 
-__all__ = ["Attempt", "Bitstream", "TimingError", "build_bitstream"]
+__all__ = ["Attempt", "Bitstream", "TimingError", "build_bitstream", "part_of"]
 
 _NAME = "top"
 _NETLIST = f"{_NAME}.json"
@@ -30,6 +31,7 @@ _PLACED = f"{_NAME}.report.json"
 # No memory here is read at an address that is written in the same cycle, or what is read then is
 # not used. Without this, Yosys guards every block RAM with a comparator and a bypass register.
 _FREE_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
+_IS_PART = re.compile(r"(layer|store|replay|times)\d+$|table$|readout$")
 # The flip-flops of an iCE40 tile share one clock enable, so that an enable for two or three of
 # them wastes the rest; a multiplexer fits the table beside each.
 _SYNTHESIS_OPTIONS = {"ice40": "-device u -dffe_min_ce_use 6", "ecp5": "-nowidelut"}
@@ -103,9 +105,14 @@ class Bitstream:
 
 
 def part_of(name: str) -> str:
-    """Part of a hierarchical cell name: the two levels that tell the blocks of a core apart."""
+    """Part of a hierarchical cell name, as `hw.estimate` names them: ``layer0``, ``link``, ..."""
     levels = name.split(".")
-    return ".".join(levels[:1]) if len(levels) < 3 else ".".join(levels[1:-1][:3])
+    if levels[:3] == ["design", "accelerator", "core"]:
+        # Yosys names a cell after a signal: one level is the signal's own name.
+        return levels[3] if len(levels) > 4 and _IS_PART.match(levels[3]) else "core"
+    if levels[:2] == ["design", "accelerator"]:
+        return "accelerator"
+    return "link" if levels[0] == "design" else "board"
 
 
 def build_bitstream(

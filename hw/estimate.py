@@ -8,7 +8,6 @@ came out.
 """
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,8 +42,8 @@ _FIXED = {
         "board": Resources(luts=20, flip_flops=20),
     },
     "ecp5": {
-        "accelerator": Resources(luts=900, flip_flops=340),
-        "link": Resources(luts=950, flip_flops=360),
+        "accelerator": Resources(luts=770, flip_flops=370),
+        "link": Resources(luts=1130, flip_flops=480),
         "board": Resources(luts=30, flip_flops=25),
     },
 }
@@ -105,14 +104,16 @@ def memory_blocks(*, depth: int, width: int, family: str) -> int:
     return min(ceil_div(depth, rows) * ceil_div(width, bits) for rows, bits in _FORMS[family])
 
 
-def _lanes(layer: LayerDesign) -> Resources:
+def _lanes(layer: LayerDesign, family: str) -> Resources:
     """Popcounts and membranes of a layer, with the row register."""
     bits, width = layer.potential_bits, layer.inputs_per_cycle
-    # One carry chain of the potential; a digit and a carry, or three tables a pair of inputs.
-    popcount = 3 if width == 1 else 3 * ceil_div(width, 2) + (width if width > 2 else 0)
+    # Carry chain; sums of pairs of inputs; the digit that is loaded, which iCE40 has room for in
+    # the tables of the chain.
+    adder = bits + 3 if width == 1 else bits + 4 * ceil_div(width, 2)
+    digit = bits if family == "ecp5" else 0
     staged = 0 if width == 1 else 2 * width
     return Resources(
-        luts=layer.lanes * (bits + popcount), flip_flops=layer.lanes * (bits + width + staged)
+        luts=layer.lanes * (adder + digit), flip_flops=layer.lanes * (bits + width + staged)
     )
 
 
@@ -152,7 +153,7 @@ def _core(design: Design, family: str) -> dict[str, Resources]:
             blocks = memory_blocks(depth=depth, width=word, family=family)
             parts[f"replay{index}"] = Resources(luts=75, flip_flops=55, ram_blocks=blocks)
         control = 6 * index_bits(this.rows) + 4 * this.planes
-        lanes = _lanes(this) + Resources(luts=control, flip_flops=control)
+        lanes = _lanes(this, family) + Resources(luts=control, flip_flops=control)
         if design.weight_memory == "spram" and index == 0:
             memory = Resources(spram_blocks=ceil_div(this.row_bits, 16))
         else:
@@ -163,7 +164,7 @@ def _core(design: Design, family: str) -> dict[str, Resources]:
         if index < len(design.layers) - 1:
             entry = 1 + design.step_bits
             parts[f"times{index}"] = Resources(
-                luts=this.lanes * (2 * entry + 1) + 60, flip_flops=2 * this.lanes * entry + 25
+                luts=2 * this.lanes * entry + 60, flip_flops=2 * this.lanes * entry + 25
             )
     last = design.layers[-1]
     entry = 1 + design.step_bits + design.score_bits
@@ -173,7 +174,7 @@ def _core(design: Design, family: str) -> dict[str, Resources]:
         flip_flops=2 * last.lanes * entry + 2 * entry,
     )
     row = 8 * max(layer.row_bytes for layer in design.layers)
-    parts["core"] = Resources(luts=20, flip_flops=row + 30)
+    parts["core"] = Resources(luts=100, flip_flops=row + 30)
     return parts
 
 
@@ -188,11 +189,6 @@ def estimate(design: Design, board: Board) -> Estimate:
         Gives the chip.
     """
     parts = _core(design, board.family)
-    if board.family == "ecp5" and any(layer.inputs_per_cycle > 1 for layer in design.layers):
-        parts = {
-            name: dataclasses.replace(part, luts=math.ceil(1.15 * part.luts))
-            for name, part in parts.items()
-        }
     frame = 1 << (design.features + 8).bit_length()
     buffers = memory_blocks(depth=max(1024, frame), width=8, family=board.family)
     buffers += memory_blocks(depth=256, width=8, family=board.family)
