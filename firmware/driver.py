@@ -351,7 +351,8 @@ class Device:
         self.request(FrameType.LOAD_BEGIN, pack(LoadBegin, length=len(image)))
         for offset in range(0, len(image), part):
             piece = image[offset : offset + part]
-            self.request(FrameType.LOAD_DATA, pack(LoadData, offset=offset) + piece)
+            head = pack(LoadData, remaining=len(image) - offset)
+            self.request(FrameType.LOAD_DATA, head + piece)
             if progress is not None:
                 progress(offset + len(piece), len(image))
         self.request(FrameType.LOAD_END)

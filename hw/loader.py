@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device image into the memories and settings of the core, all or nothing."""
 
-from amaranth import Array, Cat, Module, Signal, Value
+from amaranth import Array, Cat, Module, ResetInserter, Signal, Value
 from amaranth.lib import crc, data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -84,7 +84,9 @@ class Loader(wiring.Component):
         design, config = self._design, self.config
         neurons = Array(layer.neurons for layer in config.layers)
 
-        m.submodules.crc = check = crc.catalog.CRC32_ISO_HDLC(data_width=8).create()
+        check = crc.catalog.CRC32_ISO_HDLC(data_width=8).create()
+        over = Signal()  # the image has ended, or nothing of it counts
+        m.submodules.crc = ResetInserter(over)(check)  # costs less than its start input
         take = Signal()  # a byte is taken in this cycle
         byte = self.i.p.data
         # Position in the header; within the list of layers it runs from its end over one entry.
@@ -100,7 +102,8 @@ class Loader(wiring.Component):
 
         # Where the rows go: target 0 is the intensity table, one block of 256 rows of 2 bytes.
         target = Signal.like(self.write_target)
-        row = Signal.like(self.write_row)
+        row = Signal(range(max(256, *(this.rows for this in design.layers))))
+        block = Signal(range(1 + max(this.blocks for this in design.layers)))
         row_in_block = Signal(range(max(256, *(this.rows_per_block for this in design.layers))))
         byte_in_row = Signal(range(max(2, *(this.row_bytes for this in design.layers))))
         covered = Signal(range(1 + max(this.blocks * this.lanes for this in design.layers)))
@@ -125,8 +128,18 @@ class Loader(wiring.Component):
                 m.d.sync += [self.state.eq(LoadState.NONE), self.error.eq(fault)]
                 m.d.sync += [
                     counter.eq(0)
-                    for counter in (place, layer, target, row, row_in_block, byte_in_row, covered)
+                    for counter in (
+                        place,
+                        layer,
+                        target,
+                        row,
+                        row_in_block,
+                        byte_in_row,
+                        covered,
+                        block,
+                    )
                 ]
+                m.d.comb += over.eq(1)
                 m.next = "FAILED"
                 with m.If(self.i.p.last):
                     m.next = "HEADER"
@@ -138,12 +151,10 @@ class Loader(wiring.Component):
                     m.d.sync += place.eq(place + 1)
                     self._read_header(m, place, layer, fault)
                     with m.If(place == 0):
-                        m.d.comb += check.start.eq(1)
                         m.d.sync += [
                             self.state.eq(LoadState.LOADING),
                             self.error.eq(LoadError.NONE),
                         ]
-                        m.d.sync += [this.blocks.eq(0) for this in config.layers]
                     with m.If(place == _HEADER_BYTES + _LAYER_BYTES - 1):
                         m.d.sync += [place.eq(_HEADER_BYTES), layer.eq(layer + 1)]
                         with m.If(layer == len(design.layers) - 1):
@@ -164,12 +175,21 @@ class Loader(wiring.Component):
                             row_in_block.eq(row_in_block + 1),
                         ]
                         with m.If(row_in_block == last_row[target]):
-                            m.d.sync += [row_in_block.eq(0), covered.eq(reach)]
+                            m.d.sync += [
+                                row_in_block.eq(0),
+                                covered.eq(reach),
+                                block.eq(block + 1),
+                            ]
                             for index, this in enumerate(config.layers, start=1):
                                 with m.If(target == index):
-                                    m.d.sync += this.blocks.eq(this.blocks + 1)
+                                    m.d.sync += this.blocks.eq(block + 1)
                             with m.If(reach >= wanted[target]):
-                                m.d.sync += [row.eq(0), covered.eq(0), target.eq(target + 1)]
+                                m.d.sync += [
+                                    row.eq(0),
+                                    covered.eq(0),
+                                    block.eq(0),
+                                    target.eq(target + 1),
+                                ]
                                 with m.If(target == len(design.layers)):
                                     m.d.sync += target.eq(0)
                                     m.next = "CRC"
@@ -189,6 +209,7 @@ class Loader(wiring.Component):
                     fail_on_fault()
 
             with m.State("VERIFY"):
+                m.d.comb += over.eq(1)
                 m.next = "HEADER"
                 with m.If(check.match_detected):
                     m.d.sync += self.state.eq(LoadState.ACTIVE)
@@ -196,7 +217,7 @@ class Loader(wiring.Component):
                     m.d.sync += [self.state.eq(LoadState.NONE), self.error.eq(LoadError.CRC)]
 
             with m.State("FAILED"):
-                m.d.comb += self.i.ready.eq(1)
+                m.d.comb += [self.i.ready.eq(1), over.eq(1)]
                 with m.If(take & self.i.p.last):
                     m.next = "HEADER"
         return m
@@ -240,8 +261,9 @@ class Loader(wiring.Component):
                 refuse(too_large, LoadError.FEATURES)
             with m.Case(end_of("classes")):
                 m.d.comb += limit.eq(design.classes)
-                # Kept where the entry of the last layer is compared with it.
-                m.d.sync += config.layers[-1].neurons.eq(value)
+                # Kept where the entry of the last layer is compared with it. What is cut off is
+                # refused as too large.
+                m.d.sync += config.layers[-1].neurons.eq(value[: design.classes.bit_length()])
                 refuse(too_large, LoadError.CLASSES)
             with m.Case(*byte_span(ImageHeader, "fingerprint")):
                 m.d.sync += self.fingerprint.eq(Cat(self.fingerprint[8:], byte))
@@ -250,7 +272,6 @@ class Loader(wiring.Component):
             with m.Case(_HEADER_BYTES + byte_span(ImageLayer, "neurons")[-1]):
                 for index, this in enumerate(config.layers):
                     with m.If(layer == index):
-                        m.d.sync += this.neurons.eq(value)
                         if index == len(design.layers) - 1:
                             refuse(value != this.neurons, LoadError.CLASSES)
                         else:
@@ -258,4 +279,6 @@ class Loader(wiring.Component):
                                 design.layers[index].neurons, design.layers[index + 1].fan_in
                             )
                             m.d.comb += limit.eq(room)
+                            # What is cut off is refused as too large.
+                            m.d.sync += this.neurons.eq(value[: room.bit_length()])
                             refuse(too_large, LoadError.NEURONS)

@@ -6,6 +6,7 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.byte_beat import ByteBeat
+from hw.link.ring import UNCHECKED
 
 __all__ = ["CobsEncoder"]
 
@@ -25,7 +26,7 @@ class CobsEncoder(wiring.Component):
         ... | sent | blocks that are whole | length? | bytes of the open block | free ...
                    ^ read                  ^ slot                              ^ write
 
-    One byte a cycle in, and 2 to 3 cycles more a frame; at most a byte in 2 cycles out.
+    One byte a cycle in, and 4 cycles more a frame; at most a byte in 2 cycles out.
 
     Members
     -------
@@ -40,7 +41,7 @@ class CobsEncoder(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.ring = ring = memory.Memory(shape=8, depth=_DEPTH, init=[])
+        m.submodules.ring = ring = memory.Memory(shape=8, depth=_DEPTH, init=[], attrs=UNCHECKED)
         port, read_port = ring.write_port(), ring.read_port()
 
         write, slot, read = (Signal(range(_DEPTH), name=name) for name in ("write", "slot", "read"))
@@ -53,9 +54,14 @@ class CobsEncoder(wiring.Component):
             port.addr.eq(write),
         ]
 
-        def open_block(at: Signal) -> None:
-            """Keep a place for the length of the block that begins at ``at``."""
-            m.d.sync += [slot.eq(at), write.eq(at + 1), count.eq(1)]
+        def delimit() -> None:
+            """Write a zero."""
+            m.d.comb += [port.en.eq(1), port.data.eq(0)]
+            m.d.sync += write.eq(write + 1)
+
+        def open_block() -> None:
+            """Keep a place for the length of the block that begins."""
+            m.d.sync += [slot.eq(write), write.eq(write + 1), count.eq(1)]
 
         def close_block() -> None:
             """Write the length of the open block into its place."""
@@ -63,20 +69,23 @@ class CobsEncoder(wiring.Component):
 
         with m.FSM():
             with m.State("IDLE"):
+                m.d.sync += slot.eq(write)
                 with m.If(self.i.valid & room):
-                    m.d.comb += [port.en.eq(1), port.data.eq(0)]
-                    open_block(write + 1)
-                    m.next = "BLOCK"
+                    delimit()
+                    m.next = "OPEN"
+            with m.State("OPEN"):
+                open_block()
+                m.next = "BLOCK"
             with m.State("BLOCK"):
                 with m.If(count == _LONGEST_BLOCK):
                     close_block()
-                    open_block(write)
+                    open_block()
                 with m.Elif(room):
                     m.d.comb += self.i.ready.eq(1)
                     with m.If(self.i.valid):
                         with m.If(self.i.p.data == 0):
                             close_block()
-                            open_block(write)
+                            open_block()
                         with m.Else():
                             m.d.comb += [port.en.eq(1), port.data.eq(self.i.p.data)]
                             m.d.sync += [write.eq(write + 1), count.eq(count + 1)]
@@ -86,8 +95,7 @@ class CobsEncoder(wiring.Component):
                 close_block()
                 m.next = "DELIMIT"
             with m.State("DELIMIT"):
-                m.d.comb += [port.en.eq(1), port.data.eq(0)]
-                m.d.sync += [write.eq(write + 1), slot.eq(write + 1)]
+                delimit()
                 m.next = "IDLE"
 
         # Bytes before the slot may leave.

@@ -2,7 +2,7 @@
 """Requests carried out, and answered."""
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.byte_beat import ByteBeat
@@ -21,7 +21,7 @@ from hw.link.packets import (
     ResultEnd,
     ResultEntry,
     WriteRequest,
-    image_length_limit,
+    image_length_bits,
     size_of,
 )
 from hw.link.sample_feeder import SampleFeeder
@@ -34,6 +34,15 @@ __all__ = ["FrameProcessor", "check_pixels"]
 # Samples that may be in the accelerator at a time. With one in it, another can always be taken
 # whole, whether or not somebody takes the records of the first; so nothing can lock up.
 _IN_FLIGHT = 2
+
+
+class _Reply(enum.Enum, shape=2):
+    """Kinds of replies, in fewer bits than `FrameType`."""
+
+    DONE = 0
+    WORDS = 1
+    RESULT = 2
+    REFUSED = 3
 
 
 def check_pixels(design: Design) -> Design:
@@ -92,7 +101,7 @@ class FrameProcessor(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        longest = image_length_limit(self._design)
+        length_bits = image_length_bits(self._design)
         record = self.i_record.p
         m.submodules.feeder = feeder = SampleFeeder(design=self._design)
         connect(m, feeder.o, flipped(self.o_sample))
@@ -103,13 +112,15 @@ class FrameProcessor(wiring.Component):
         # Arguments shift in from the top; words read shift out from place 8.
         argument = Signal(40)
         number = argument[8:]
-        address, words = Signal(8), Signal(8)
-        total, position = Signal(range(longest + 1)), Signal(range(longest + 1))
-        loading = Signal()
+        shift_argument = argument.eq(Cat(argument[8:], self.i.p.data))
+        address, words = Signal(6), Signal(8)  # of registers
+        missing = Signal(length_bits)  # bytes of the image that is being loaded
+        too_large = Signal()  # a number is no number of bytes of an image
         samples = Signal(range(_IN_FLIGHT + 1))
         sequences = Signal(8), Signal(8)  # of these samples, oldest first
 
-        reply = Signal(FrameType, init=FrameType.DONE)
+        reply = Signal(_Reply)
+        code = Signal(FrameType, init=FrameType.DONE)
         reply_length = Signal(16)
         reason = Signal(RefusalReason, init=RefusalReason.TYPE)
         winner = Signal.like(record.winner)
@@ -117,19 +128,20 @@ class FrameProcessor(wiring.Component):
         is_measured = Signal()
 
         m.d.comb += [
-            is_result.eq(reply == FrameType.RESULT),
-            self.bus.address.eq(address),
+            is_result.eq(reply == _Reply.RESULT),
+            too_large.eq(number[length_bits:].any()),
+            self.bus.address.eq(Cat(Const(0, 2), address)),
             self.bus.write_data.eq(number),
             feeder.i.payload.eq(self.i.payload),
             self.o_network.p.data.eq(self.i.p.data),
-            self.o_network.p.last.eq(position + 1 == total),
+            self.o_network.p.last.eq(missing == 1),
         ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += ended.eq(self.i.p.last)
         with m.If(~self.running):
             m.d.sync += samples.eq(0)
 
-        def answer(kind: FrameType) -> None:
+        def answer(kind: _Reply) -> None:
             """Reply, once the rest of the request has been swallowed."""
             m.d.sync += [reply.eq(kind), count.eq(0)]
             m.next = "SWALLOW"
@@ -138,7 +150,7 @@ class FrameProcessor(wiring.Component):
             """Reply that nothing was done."""
             m.d.comb += self.refused.eq(1)
             m.d.sync += reason.eq(why)
-            answer(FrameType.REFUSED)
+            answer(_Reply.REFUSED)
 
         def arguments(layout: type, *, exact: bool = True) -> None:
             """Take a structure from the body, if the body has its size."""
@@ -153,7 +165,7 @@ class FrameProcessor(wiring.Component):
             with m.State("IDLE"):
                 m.d.sync += count.eq(0)
                 with m.If(self.i_record.valid & (samples != 0)):
-                    m.d.sync += [reply.eq(FrameType.RESULT), is_measured.eq(self.measured)]
+                    m.d.sync += [reply.eq(_Reply.RESULT), is_measured.eq(self.measured)]
                     m.next = "HEAD"
                 with m.Elif(self.i.valid):
                     m.next = "REQUEST"
@@ -186,7 +198,7 @@ class FrameProcessor(wiring.Component):
                         with m.Elif(~self.running):
                             refuse(RefusalReason.INCOMPLETE)
                         with m.Else():
-                            answer(FrameType.DONE)
+                            answer(_Reply.DONE)
                     with m.Case(FrameType.SAMPLE):
                         with m.If(~self.running):
                             refuse(RefusalReason.NO_NETWORK)
@@ -202,26 +214,23 @@ class FrameProcessor(wiring.Component):
             with m.State("ARGUMENT"):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid):
-                    m.d.sync += [
-                        argument.eq(Cat(argument[8:], self.i.p.data)),
-                        count.eq(count - 1),
-                    ]
+                    m.d.sync += [shift_argument, count.eq(count - 1)]
                     with m.If(count == 0):
                         m.next = "EXECUTE"
 
             with m.State("EXECUTE"):
                 with m.Switch(header.type):
                     with m.Case(FrameType.READ):
-                        m.d.sync += [address.eq(argument[24:32]), words.eq(argument[32:])]
+                        m.d.sync += [address.eq(argument[26:32]), words.eq(argument[32:])]
                         with m.If(argument[32:] == 0):
                             refuse(RefusalReason.SIZE)
                         with m.Else():
-                            answer(FrameType.WORDS)
+                            answer(_Reply.WORDS)
                     with m.Case(FrameType.WRITE):
                         m.d.comb += [self.bus.address.eq(argument[:8]), self.bus.write.eq(1)]
-                        answer(FrameType.DONE)
+                        answer(_Reply.DONE)
                     with m.Case(FrameType.LOAD_BEGIN):
-                        with m.If((number == 0) | (number > longest)):
+                        with m.If((number == 0) | too_large):
                             refuse(RefusalReason.IMAGE_SIZE)
                         with m.Else():
                             m.d.comb += [
@@ -229,20 +238,22 @@ class FrameProcessor(wiring.Component):
                                 self.bus.write_data.eq(ControlWord.const({"drop": 1})),
                                 self.bus.write.eq(1),
                             ]
-                            m.d.sync += [total.eq(number), position.eq(0), loading.eq(1)]
-                            answer(FrameType.DONE)
+                            m.d.sync += missing.eq(number)
+                            answer(_Reply.DONE)
                     with m.Default():
                         with m.If(self.load_error != LoadError.NONE):
                             refuse(RefusalReason.IMAGE)
-                        with m.Elif(~loading | (number > position)):
+                        with m.Elif(too_large):
+                            refuse(RefusalReason.IMAGE_SIZE)
+                        with m.Elif(number[:length_bits] < missing):
                             refuse(RefusalReason.GAP)
-                        with m.Elif((number != position) | ended):
-                            answer(FrameType.DONE)
+                        with m.Elif((number[:length_bits] != missing) | ended):
+                            answer(_Reply.DONE)
                         with m.Else():
                             m.next = "LOAD"
 
             with m.State("LOAD"):
-                with m.If(position == total):
+                with m.If(missing == 0):
                     refuse(RefusalReason.IMAGE_SIZE)
                 with m.Else():
                     m.d.comb += [
@@ -250,9 +261,9 @@ class FrameProcessor(wiring.Component):
                         self.i.ready.eq(self.o_network.ready),
                     ]
                     with m.If(self.i.valid & self.o_network.ready):
-                        m.d.sync += position.eq(position + 1)
+                        m.d.sync += missing.eq(missing - 1)
                         with m.If(self.i.p.last):
-                            answer(FrameType.DONE)
+                            answer(_Reply.DONE)
 
             with m.State("SAMPLE"):
                 m.d.comb += [feeder.i.valid.eq(self.i.valid), self.i.ready.eq(feeder.i.ready)]
@@ -271,17 +282,25 @@ class FrameProcessor(wiring.Component):
 
             with m.State("HEAD"):
                 with m.Switch(reply):
-                    with m.Case(FrameType.WORDS):
-                        m.d.comb += reply_length.eq(words << 2)
-                    with m.Case(FrameType.RESULT):
+                    with m.Case(_Reply.DONE):
+                        m.d.comb += code.eq(FrameType.DONE)
+                    with m.Case(_Reply.WORDS):
+                        m.d.comb += [code.eq(FrameType.WORDS), reply_length.eq(words << 2)]
+                    with m.Case(_Reply.RESULT):
                         entries = self.classes + 1
                         assert size_of(ResultEntry) == size_of(ResultEnd) == 6
-                        m.d.comb += reply_length.eq((entries << 2) + (entries << 1))
-                    with m.Case(FrameType.REFUSED):
-                        m.d.comb += reply_length.eq(size_of(Refusal))
+                        m.d.comb += [
+                            code.eq(FrameType.RESULT),
+                            reply_length.eq((entries << 2) + (entries << 1)),
+                        ]
+                    with m.Case(_Reply.REFUSED):
+                        m.d.comb += [
+                            code.eq(FrameType.REFUSED),
+                            reply_length.eq(size_of(Refusal)),
+                        ]
                 head = Array(
                     [
-                        reply.as_value(),
+                        code.as_value(),
                         Mux(is_result, sequences[0], header.sequence),
                         reply_length[:8],
                         reply_length[8:],
@@ -290,18 +309,18 @@ class FrameProcessor(wiring.Component):
                 m.d.comb += [
                     self.o.valid.eq(1),
                     self.o.p.data.eq(head[count[:2]]),
-                    self.o.p.last.eq((count == HEADER_BYTES - 1) & (reply == FrameType.DONE)),
+                    self.o.p.last.eq((count == HEADER_BYTES - 1) & (reply == _Reply.DONE)),
                 ]
                 with m.If(self.o.ready):
                     m.d.sync += count.eq(count + 1)
                     with m.If(count == HEADER_BYTES - 1):
                         m.d.sync += count.eq(0)
                         with m.Switch(reply):
-                            with m.Case(FrameType.WORDS):
+                            with m.Case(_Reply.WORDS):
                                 m.next = "FETCH"
-                            with m.Case(FrameType.RESULT):
+                            with m.Case(_Reply.RESULT):
                                 m.next = "RECORD"
-                            with m.Case(FrameType.REFUSED):
+                            with m.Case(_Reply.REFUSED):
                                 m.next = "REASON"
                             with m.Default():
                                 m.next = "IDLE"
@@ -324,7 +343,7 @@ class FrameProcessor(wiring.Component):
                     number.eq(Mux(is_result & ~is_measured, 0, self.bus.read_data)),
                 ]
                 with m.If(count == 1):
-                    m.d.sync += [count.eq(0), address.eq(address + 4), words.eq(words - 1)]
+                    m.d.sync += [count.eq(0), address.eq(address + 1), words.eq(words - 1)]
                     m.next = "WORD"
 
             with m.State("WORD"):
@@ -334,7 +353,8 @@ class FrameProcessor(wiring.Component):
                     self.o.p.last.eq((count == 3) & (words == 0)),
                 ]
                 with m.If(self.o.ready):
-                    m.d.sync += [argument.eq(argument >> 8), count.eq(count + 1)]
+                    # What comes in at the top never comes out.
+                    m.d.sync += [shift_argument, count.eq(count + 1)]
                     with m.If(count == 3):
                         m.d.sync += count.eq(0)
                         m.next = "FETCH"
@@ -366,7 +386,7 @@ class FrameProcessor(wiring.Component):
                     m.d.sync += count.eq(1)
                     with m.If(count[0]):
                         m.d.sync += [
-                            address.eq(register_address("latency")),
+                            address.eq(register_address("latency") // 4),
                             words.eq(1),
                             count.eq(0),
                             samples.eq(samples - 1),

@@ -34,7 +34,7 @@ __all__ = [
     "WriteRequest",
     "body_limit",
     "buffer_depth",
-    "image_length_limit",
+    "image_length_bits",
     "packet_rows",
     "size_of",
 ]
@@ -73,9 +73,9 @@ class RefusalReason(enum.Enum, shape=8):
     NO_NETWORK = 3
     #: A sample of another number of pixels than the network has.
     SAMPLE_SIZE = 4
-    #: An image longer than any that this gateware takes.
+    #: An image longer than any that this gateware takes, or than was announced.
     IMAGE_SIZE = 5
-    #: Load data that do not follow what is there, or without a begin.
+    #: Load data that leave some bytes out.
     GAP = 6
     #: The loader refused the image; the detail is `hw.image_layout.LoadError`.
     IMAGE = 7
@@ -114,9 +114,10 @@ class LoadBegin(data.Struct):
 
 
 class LoadData(data.Struct):
-    """``offset`` of the bytes that follow; what is already there is acknowledged and ignored."""
+    """``remaining`` bytes of the image, those that follow here included. Bytes that are there
+    already are acknowledged and ignored."""
 
-    offset: 32
+    remaining: 32
 
 
 class Refusal(data.Struct):
@@ -235,9 +236,9 @@ def body_limit(design: Design) -> int:
     return buffer_depth(design) - HEADER_BYTES - CRC_BYTES
 
 
-def image_length_limit(design: Design) -> int:
-    """Longest image that may be announced."""
-    return max_image_bytes(design)
+def image_length_bits(design: Design) -> int:
+    """Bits of the longest image that may be announced."""
+    return max_image_bytes(design).bit_length()
 
 
 def packet_rows() -> list[tuple[str, str, str, str, str]]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes of a frame to beats of pixels."""
 
-from amaranth import Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth import Cat, Module, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.byte_beat import ByteBeat
@@ -15,7 +15,7 @@ __all__ = ["SampleFeeder"]
 class SampleFeeder(wiring.Component):
     """Gathers G pixels to a beat; the last beat of a sample is filled up with pixels of value 0.
 
-    No byte waits inside when G is 1; otherwise a beat leaves together with its last byte.
+    A beat leaves together with its last byte, or as many cycles later as pixels are filled up.
 
     Parameters
     ----------
@@ -43,18 +43,25 @@ class SampleFeeder(wiring.Component):
         m = Module()
         count = self._design.pixels_per_cycle
         place = Signal(range(count))
-        kept = Signal(data.ArrayLayout(8, count))
-        complete = Signal()
+        kept = Signal(8 * (count - 1))  # the pixels before this one, shifted in from the top
+        padding = Signal()  # the last byte was taken; zeros follow
+        pixel = Signal(8)
+        ends = Signal()
+        arrives = Signal()
         m.d.comb += [
-            complete.eq((place == count - 1) | self.i.p.last),
-            self.o.valid.eq(self.i.valid & complete),
-            self.i.ready.eq(self.o.ready | ~complete),
-            self.o.p.last.eq(self.i.p.last),
+            ends.eq(place == count - 1),
+            arrives.eq(self.i.valid | padding),
+            self.o.valid.eq(arrives & ends),
+            self.o.p.pixels.eq(Cat(kept, pixel)),
+            self.o.p.last.eq(self.i.p.last | padding),
+            self.i.ready.eq(~padding & (self.o.ready | ~ends)),
         ]
-        for index in range(count):
-            m.d.comb += self.o.p.pixels[index].eq(Mux(place == index, self.i.p.data, kept[index]))
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [place.eq(place + 1), kept.eq(self.o.p.pixels)]
-            with m.If(complete):
-                m.d.sync += [place.eq(0), kept.eq(0)]
+        with m.If(~padding):
+            m.d.comb += pixel.eq(self.i.p.data)
+        with m.If(arrives & (self.o.ready | ~ends)):
+            m.d.sync += [kept.eq(Cat(kept, pixel) >> 8), place.eq(place + 1)]
+            with m.If(ends):
+                m.d.sync += [place.eq(0), padding.eq(0)]
+            with m.Elif(self.i.valid & self.i.p.last):
+                m.d.sync += padding.eq(1)
         return m

@@ -88,7 +88,7 @@ class Board(Transport):
                 self._length = unpack(LoadBegin, body)["length"]
                 return FrameType.DONE, b""
             case FrameType.LOAD_DATA:
-                offset = unpack(LoadData, body[:4])["offset"]
+                offset = self._length - unpack(LoadData, body[:4])["remaining"]
                 if offset > len(self._image):
                     return refusal(RefusalReason.GAP)
                 if offset == len(self._image):

@@ -162,5 +162,5 @@ def test_buffer_has_room_for_a_sample(pixels, depth):
 def test_packets_are_listed():
     rows = {row[1]: row for row in packet_rows()}
     assert rows["WRITE"][:4] == ("0x02", "WRITE", "address [0], value [1..4]", "DONE")
-    assert rows["LOAD_DATA"][2] == "offset [0..3], bytes of the image [4...]"
+    assert rows["LOAD_DATA"][2] == "remaining [0..3], bytes of the image [4...]"
     assert set(rows) == set(FrameType.__members__)

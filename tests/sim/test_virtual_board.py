@@ -121,9 +121,9 @@ def test_a_cut_in_mid_load_leaves_no_network_and_a_clean_load_works(board, cut):
     with Device(board.connect(), timeout=5.0) as device:
         device.load(FIRST)
         device.request(FrameType.LOAD_BEGIN, pack(LoadBegin, length=len(image)))
-        device.request(FrameType.LOAD_DATA, pack(LoadData, offset=0) + image[:cut])
+        device.request(FrameType.LOAD_DATA, pack(LoadData, remaining=len(image)) + image[:cut])
     # The cable is pulled in the middle of a frame, and put in again with some noise.
-    body = pack(LoadData, offset=cut) + image[cut : cut + 100]
+    body = pack(LoadData, remaining=len(image) - cut) + image[cut : cut + 100]
     with board.connect() as line:
         line.write(encode_frame(Frame(type=FrameType.LOAD_DATA, sequence=1, body=body))[:60])
     with board.connect() as line:

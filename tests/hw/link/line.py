@@ -91,7 +91,7 @@ async def load(host: Host, image: bytes, *, part: int = 200) -> list[Frame]:
     """Load an image; returns the replies."""
     replies = [await host.request(FrameType.LOAD_BEGIN, pack(LoadBegin, length=len(image)))]
     for offset in range(0, len(image), part):
-        body = pack(LoadData, offset=offset) + image[offset : offset + part]
+        body = pack(LoadData, remaining=len(image) - offset) + image[offset : offset + part]
         replies.append(await host.request(FrameType.LOAD_DATA, body))
     replies.append(await host.request(FrameType.LOAD_END))
     return replies
