@@ -25,6 +25,9 @@ class Evaluation:
     accuracy_paper_rule
         0..1 when an image counts as right if the true class is among those that fire first; None
         for readouts without a first spike.
+    accuracy_lowest_class
+        0..1 when ties of the first spike go to the lower class, whatever the potentials; None for
+        readouts without a first spike.
     input_spikes
         Mean input spikes of an image, all steps.
     hidden_spikes
@@ -39,6 +42,7 @@ class Evaluation:
     images: int
     accuracy: float
     accuracy_paper_rule: float | None
+    accuracy_lowest_class: float | None
     input_spikes: float
     hidden_spikes: float
     decision_step: float | None
@@ -84,7 +88,7 @@ def evaluate(
         raise ValueError(f"Batch must be >= 1, not {batch!r}")
     first_spike = network.readout is Readout.FIRST_SPIKE
     steps = network.steps
-    right = right_paper = input_spikes = hidden_spikes = decided = step_sum = 0
+    right = right_paper = right_lowest = input_spikes = hidden_spikes = decided = step_sum = 0
     for start in range(0, len(images), batch):
         part = slice(start, min(start + batch, len(images)))
         trace = run(network, images[part])
@@ -102,6 +106,8 @@ def evaluate(
             own = times[np.arange(len(times)), np.where(known, truth, 0)]
             credited = known & (own == earliest)
             right_paper += int(np.where(fires, credited, correct).sum())
+            lowest = times.argmin(axis=1) == truth  # argmin takes the first of equals
+            right_lowest += int(np.where(fires, lowest, correct).sum())
             decided += int(fires.sum())
             step_sum += int(earliest[fires].sum())
         if on_batch is not None:
@@ -111,6 +117,7 @@ def evaluate(
         images=count,
         accuracy=right / count,
         accuracy_paper_rule=right_paper / count if first_spike else None,
+        accuracy_lowest_class=right_lowest / count if first_spike else None,
         input_spikes=input_spikes / count,
         hidden_spikes=hidden_spikes / count,
         decision_step=step_sum / decided if decided else None,

@@ -60,6 +60,9 @@ def evaluate_network(
             "images": result.images,
             "accuracy": f"{100 * result.accuracy:.2f} %",
             "by the published rule": None if paper is None else f"{100 * paper:.2f} %",
+            "ties to the lower class": None
+            if result.accuracy_lowest_class is None
+            else f"{100 * result.accuracy_lowest_class:.2f} %",
             "input spikes an image": f"{result.input_spikes:.1f}",
             "hidden spikes an image": f"{result.hidden_spikes:.1f}",
             "mean step of the decision": None

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.description import LatencyEncoding, Layer, Network
+from model.evaluate import evaluate
 from model.golden import run
 from model.import_bs4nn import STEPS, PublishedFormError, import_bs4nn
 
@@ -21,7 +23,9 @@ def published_forward(pixels, hidden, output, alphas, threshold):
         for row in weights:
             voltage, trace = 0.0, []
             for step in range(T_MAX + 1):
-                voltage += sum(math.copysign(1, w) for w, t in zip(row, times, strict=True) if t == step)
+                voltage += sum(
+                    math.copysign(1, w) for w, t in zip(row, times, strict=True) if t == step
+                )
                 trace.append(voltage)
             trace[T_MAX] = threshold / alpha + 1
             potentials.append(trace)
@@ -95,3 +99,20 @@ def test_truncated_array_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:150])
     with pytest.raises(PublishedFormError, match="hidden layer must be a whole .npy file"):
         import_bs4nn(path, np.ones((2, 3)), alphas=(1.0, 1.0))
+
+
+def test_three_ways_to_score_ties() -> None:
+    # Two outputs fire in the same step with potentials 0 and 1; the class with 0 comes first.
+    network = Network(
+        encoding=LatencyEncoding(levels=(200, 100)),
+        layers=(Layer.from_signs(np.array([[1, -1], [1, 1]]), np.array([1, 0])),),
+    )
+    image = np.array([[255, 0], [255, 0]], dtype=np.uint8)
+    scores = evaluate(network, image, np.array([0, 1]))
+    assert (scores.accuracy_paper_rule, scores.accuracy, scores.accuracy_lowest_class) == (
+        1,
+        0.5,
+        0.5,
+    )
+    scores = evaluate(network, image, np.array([1, 1]))
+    assert (scores.accuracy_paper_rule, scores.accuracy, scores.accuracy_lowest_class) == (1, 1, 0)
