@@ -17,6 +17,8 @@ _KNOTS = 5
 def distort(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
     """Distort each image of a batch on its own.
 
+    Shifts alone, without rotation, scale or elastic, are by whole pixels and blur nothing.
+
     Parameters
     ----------
     images
@@ -43,9 +45,12 @@ def distort(images: Tensor, settings: Augmentation, generator: torch.Generator) 
     angle = spread(math.radians(settings.rotation), count)
     stretch = 1 + spread(settings.scale, 2, count)
     shear = spread(settings.scale, count)
+    shift = spread(settings.shift, 2, count)
+    whole = not (settings.rotation or settings.scale or settings.elastic)
+    if whole:
+        shift = (shift * (1 + 0.5 / max(settings.shift, 0.5))).round()  # edges as likely as others
     # affine_grid speaks of half images: a shift of one pixel is 2 / size.
-    shift_x = spread(2 * settings.shift / width, count)
-    shift_y = spread(2 * settings.shift / height, count)
+    shift_x, shift_y = shift[0] * 2 / width, shift[1] * 2 / height
     matrix = torch.stack(
         [
             torch.stack([angle.cos() * stretch[0], shear - angle.sin() * stretch[1], shift_x], 1),
@@ -65,6 +70,8 @@ def distort(images: Tensor, settings: Augmentation, generator: torch.Generator) 
         grid = grid + field.permute(0, 2, 3, 1)
     pixels = images.to(torch.float32).unsqueeze(1)
     sampled = functional.grid_sample(pixels, grid, align_corners=False).squeeze(1)
+    if whole:
+        sampled.round_()
     if settings.contrast > 1:
         sampled.sub_(127.5).mul_(settings.contrast).add_(127.5).clamp_(0, 255)
     return sampled

@@ -53,7 +53,7 @@ class Augmentation:
     rotation
         Largest rotation, degrees.
     shift
-        Largest shift along each axis, pixels.
+        Largest shift along each axis, pixels; by whole pixels where nothing else distorts.
     scale
         Largest relative change of size along each axis, and largest shear.
     elastic

@@ -111,6 +111,18 @@ def test_distort_without_settings_changes_nothing() -> None:
     torch.testing.assert_close(same, images.float(), atol=1e-3, rtol=0)
 
 
+def test_shifts_alone_are_by_whole_pixels() -> None:
+    images = torch.zeros(400, 7, 7, dtype=torch.uint8)
+    images[:, 3, 3] = 201
+    moved = distort(images, Augmentation(shift=1), torch.Generator().manual_seed(0))
+    assert torch.equal(moved.flatten(1).sum(1), torch.full((400,), 201.0))
+    places, counts = moved.flatten(1).argmax(1).unique(return_counts=True)
+    assert {(int(place) // 7, int(place) % 7) for place in places} == {
+        (row, column) for row in (2, 3, 4) for column in (2, 3, 4)
+    }
+    assert counts.min() > 20
+
+
 def test_distort_keeps_range_and_depends_on_the_generator_only() -> None:
     images = torch.randint(0, 256, (16, 10, 10), dtype=torch.uint8)
     settings = Augmentation(rotation=20, shift=2, scale=0.2, elastic=1, flip=True)
