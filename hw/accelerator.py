@@ -84,7 +84,10 @@ class Accelerator(wiring.Component):
         design = self._design
         m.submodules.registers = registers = Registers(design=design, clock_hz=self._clock_hz)
         loader = Loader(design=design)
-        m.submodules.loader = ResetInserter(registers.drop)(loader)
+        # One cycle later: a register write has come a long way.
+        drop = Signal()
+        m.d.sync += drop.eq(registers.drop)
+        m.submodules.loader = ResetInserter(drop)(loader)
         m.submodules.core = core = Core(design=design, probes=self._probes)
         m.submodules.latency = latency = LatencyCounter(
             lead=core.entry_latency, in_flight=8 * len(design.layers)
