@@ -52,7 +52,13 @@ class RowMemory(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.rows = rows = memory.Memory(shape=self._row_bits, depth=self._rows, init=[])
+        m.submodules.rows = rows = memory.Memory(
+            shape=self._row_bits,
+            depth=self._rows,
+            init=[],
+            # Yosys spends no logic on rows that are read while they are written.
+            attrs={"no_rw_check": 1},
+        )
         write, read = rows.write_port(), rows.read_port()
         m.d.comb += [
             read.addr.eq(self.read_row),
