@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the tables of formats.md from the definitions that gateware and host share.
+"""Writes the tables of the documents from what they are about.
 
-``python docs/tables.py`` rewrites the file; a test fails when it is out of date.
+Formats come from the definitions that gateware and host share, accuracies from the shipped
+networks, builds from `hw.resource_record`. ``python docs/tables.py`` rewrites the files; a test fails when one is out of date.
 """
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -14,10 +16,21 @@ from amaranth.lib import data
 from hw.image_layout import LoadError, image_rows
 from hw.link.packets import FrameHeader, RefusalReason, packet_rows
 from hw.register_map import register_rows
+from hw.resource_record import RECORD
+from model import zoo
 
-__all__ = ["main", "rewritten"]
+__all__ = ["DOCUMENTS", "main", "rewritten"]
 
-FILE = Path(__file__).resolve().parent / "formats.md"
+_ROOT = Path(__file__).resolve().parent.parent
+
+#: Documents with generated parts.
+DOCUMENTS = (_ROOT / "README.md", _ROOT / "docs" / "formats.md")
+
+# Reference points beside our networks, by data set and hidden neurons (first-spike readout).
+_PUBLISHED = {
+    ("mnist", 600): "97.0",
+    ("fashion-mnist", 1000): "87.3",
+}
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -40,6 +53,54 @@ def _codes(kind: type) -> str:
     return ", ".join(f"{member.value} {name.lower().replace('_', ' ')}" for name, member in members)
 
 
+def _accuracy_rows() -> list[tuple[str, ...]]:
+    rows = []
+    for name in zoo.names():
+        network = zoo.load(name)
+        facts = network.metadata
+        first_spike = network.readout == "first-spike"
+        published = _PUBLISHED.get((facts["data"], network.sizes[1]), "")
+        rows.append(
+            (
+                f"`{name}`",
+                "-".join(map(str, network.sizes)),
+                str(network.steps),
+                str(network.readout),
+                _percent(facts["validation_accuracy"]),
+                f"**{_percent(facts['test_accuracy'])}**",
+                _percent(facts["test_accuracy_paper_rule"]) if first_spike else "",
+                published if first_spike else "",
+            )
+        )
+    return rows
+
+
+def _build_rows() -> list[tuple[str, ...]]:
+    builds = json.loads(RECORD.read_text(encoding="utf-8"))["builds"] if RECORD.exists() else {}
+    rows = []
+    for name, facts in builds.items():
+        cells = facts["resources"]
+        blocks = f"{cells['ram_blocks']} blocks"
+        spram = f" + {cells['spram_blocks']} SPRAM" if cells["spram_blocks"] else ""
+        rows.append(
+            (
+                f"`{name}`",
+                " / ".join(map(str, facts["lanes"])),
+                f"{cells['luts']:,}",
+                f"{cells['flip_flops']:,}",
+                blocks + spram,
+                f"{facts['clock_mhz']:.1f}",
+                f"{facts['cycles_per_image']:.1f}",
+                f"**{facts['images_per_s']:,.0f}**",
+            )
+        )
+    return rows
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}"
+
+
 def tables() -> dict[str, str]:
     """Text of every generated part, by its name in the markers."""
     return {
@@ -49,22 +110,47 @@ def tables() -> dict[str, str]:
         "frames": _table(("type", "name", "body [bytes]", "reply", "meaning"), packet_rows()),
         "reasons": f"Reasons of a refusal: {_codes(RefusalReason)}.\n\n"
         f"Details of an image that was refused: {_codes(LoadError)}.",
+        "accuracy": _table(
+            (
+                "network",
+                "sizes",
+                "T",
+                "readout",
+                "validation %",
+                "test %, ours",
+                "test %, paper's rule",
+                "published %",
+            ),
+            _accuracy_rows(),
+        ),
+        "figures": _table(
+            (
+                "build",
+                "lanes",
+                "LUT4",
+                "FF",
+                "RAM",
+                "clock, MHz (place and route)",
+                "cycles an image (formula, equal in RTL)",
+                "images/s (estimated)",
+            ),
+            _build_rows(),
+        ),
     }
 
 
 def rewritten(text: str) -> str:
-    """Return the document with every generated part brought up to date."""
+    """Return a document with every generated part that it has brought up to date."""
     for name, body in tables().items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text, count = pattern.subn(lambda m, body=body: m[1] + body + "\n" + m[2], text)
-        if count != 1:
-            raise ValueError(f"{FILE.name} must have one part named {name}, not {count}")
+        text = pattern.sub(lambda match, body=body: match[1] + body + "\n" + match[2], text)
     return text
 
 
 def main() -> int:
-    """Rewrite the file."""
-    FILE.write_text(rewritten(FILE.read_text(encoding="utf-8")), encoding="utf-8")
+    """Rewrite the files."""
+    for path in DOCUMENTS:
+        path.write_text(rewritten(path.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 
