@@ -2,7 +2,8 @@
 """Writes the tables of the documents from what they are about.
 
 Formats come from the definitions that gateware and host share, accuracies from the shipped
-networks, builds from `hw.resource_record`. ``python docs/tables.py`` rewrites the files; a test fails when one is out of date.
+networks, builds from the record of `hw.resource_record`. ``python docs/tables.py`` rewrites the
+files; a test fails when one is out of date.
 """
 
 import json
