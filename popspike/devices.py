@@ -26,6 +26,10 @@ __all__ = [
 #: Name of the board that exists in simulation only.
 VIRTUAL = "virtual"
 
+_TIMEOUT_S = 1.0
+# A simulated board is slow, the more so on a busy machine.
+_SIMULATED_TIMEOUT_S = 10.0
+
 TargetOption = Annotated[
     str,
     typer.Option("--board", "-b", help="virtual, icebreaker, ulx3s-25f or ulx3s-85f."),
@@ -79,7 +83,8 @@ def open_device(target: Target, networks: Sequence[Network]) -> Iterator[tuple[D
     """Open a board that can hold the networks; yields its driver and the port it is on."""
     if not target.is_simulated:
         port = target.port or ""
-        with Device(open_transport(port, baud=target.baud)) as device:
+        timeout = _SIMULATED_TIMEOUT_S if target.board == VIRTUAL else _TIMEOUT_S
+        with Device(open_transport(port, baud=target.baud), timeout=timeout) as device:
             yield device, port
         return
     from hw.fold import default_design
@@ -89,9 +94,8 @@ def open_device(target: Target, networks: Sequence[Network]) -> Iterator[tuple[D
     board = VirtualBoard(design)
     with stage("compiling and starting the virtual board (quick when done before)"):
         board.start()
-    # A simulated second is long; nobody waits for it.
     try:
-        with Device(board.connect(), timeout=10.0) as device:
+        with Device(board.connect(), timeout=_SIMULATED_TIMEOUT_S) as device:
             yield device, board.path
     finally:
         board.stop()
