@@ -12,6 +12,7 @@ from firmware.driver import Device
 from firmware.transport import open_transport
 from model.description import Network
 from popspike.console import stage
+from popspike.gateware import choose_design
 
 __all__ = [
     "VIRTUAL",
@@ -39,7 +40,8 @@ PortOption = Annotated[
 ]
 BaudOption = Annotated[int, typer.Option(help="Bits a second, as the bitstream was built for.")]
 LikeOption = Annotated[
-    str, typer.Option(help="Board whose gateware the virtual board holds.", show_default=True)
+    str | None,
+    typer.Option(help="Board whose gateware the virtual board holds; default: as for verify."),
 ]
 
 
@@ -54,13 +56,13 @@ class Target:
     port, baud
         Serial port; a virtual board that is kept running has one, too.
     like
-        Board whose gateware a virtual board holds.
+        Board whose gateware a virtual board holds; None: see `choose_design`.
     """
 
     board: str
     port: str | None
     baud: int
-    like: str
+    like: str | None = None
 
     def __post_init__(self) -> None:
         from hw.boards import BOARDS, UnknownBoardError, find_board
@@ -68,7 +70,8 @@ class Target:
         if self.board != VIRTUAL and self.board not in BOARDS:
             known = ", ".join((VIRTUAL, *BOARDS))
             raise UnknownBoardError(f"Board must be one of {known}, not {self.board!r}")
-        find_board(self.like)
+        if self.like is not None:
+            find_board(self.like)
         if self.board != VIRTUAL and self.port is None:
             raise ValueError(f"Board {self.board} must be named by its serial port, with --port")
 
@@ -87,10 +90,9 @@ def open_device(target: Target, networks: Sequence[Network]) -> Iterator[tuple[D
         with Device(open_transport(port, baud=target.baud), timeout=timeout) as device:
             yield device, port
         return
-    from hw.fold import default_design
     from sim.virtual_board import VirtualBoard
 
-    design = default_design(networks, target.like)
+    design, _ = choose_design(networks, target.like)
     board = VirtualBoard(design)
     with stage("compiling and starting the virtual board (quick when done before)"):
         board.start()

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from popspike.console import figures, print_json
-from popspike.options import BoardOption, JsonOption, find_network
+from popspike.gateware import OptionalBoard, choose_design
+from popspike.options import JsonOption, find_network
 
 __all__ = ["generate"]
 
@@ -19,7 +20,7 @@ def generate(
             metavar="NET...", help="Networks (zoo names or files) that it shall be able to hold."
         ),
     ],
-    board: BoardOption = "icebreaker",
+    board: OptionalBoard = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder; default: build/generate/NET.")
     ] = None,
@@ -39,10 +40,9 @@ def generate(
     """
     from firmware.image import device_image
     from hw.export import export
-    from hw.fold import default_design
 
     networks = [find_network(each) for each in network]
-    design = default_design(networks, board)
+    design, made_for = choose_design(networks, board)
     folder = output or Path("build") / "generate" / Path(network[0]).stem
     verilog, side = export(design, folder, name=name, probes=probes)
     images = []
@@ -51,6 +51,7 @@ def generate(
         path.write_bytes(device_image(loaded, design))
         images.append(str(path))
     facts = {
+        "made_for": made_for,
         "verilog": str(verilog),
         "side_file": str(side),
         "images": images,

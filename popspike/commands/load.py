@@ -28,7 +28,7 @@ def load(
     board: TargetOption = VIRTUAL,
     port: PortOption = None,
     baud: BaudOption = 115200,
-    like: LikeOption = "icebreaker",
+    like: LikeOption = None,
     keep: Annotated[
         bool,
         typer.Option("--keep", help="Virtual board: keep it running until Ctrl-C, for `run`."),

@@ -47,7 +47,7 @@ def run(
     board: TargetOption = VIRTUAL,
     port: PortOption = None,
     baud: BaudOption = 115200,
-    like: LikeOption = "icebreaker",
+    like: LikeOption = None,
     plot: Annotated[
         Path | None, typer.Option(help="Picture of the first image: spikes, potentials.")
     ] = None,

@@ -10,8 +10,8 @@ from hw.design import Design
 from model.data import Samples
 from model.description import Network
 from popspike.console import err, figures, print_json, progress, stage
+from popspike.gateware import OptionalBoard, choose_design
 from popspike.options import (
-    BoardOption,
     DataDirOption,
     DatasetOption,
     JsonOption,
@@ -33,7 +33,7 @@ def verify_network(
         bool,
         typer.Option("--all", help="The whole test set through compiled RTL: results and cycles."),
     ] = False,
-    board: BoardOption = "icebreaker",
+    board: OptionalBoard = None,
     simulator: Annotated[
         list[str] | None,
         typer.Option(help="verilator or icarus; repeat for both. Default: all that are installed."),
@@ -56,21 +56,19 @@ def verify_network(
 
     popspike verify bs4nn-mnist-600 --all
     """
-    from hw.fold import default_design
-
     loaded = find_network(network)
     if everything:
         samples = find_dataset(dataset, loaded, data_dir).part()
     else:
         samples = samples_at_hand(loaded, dataset, data_dir).head(images)
-    design = default_design([loaded], board)
+    design, made_for = choose_design([loaded], board)
     if everything:
         if plot is not None:
             raise ValueError("Plot must be asked for without --all: only potentials can be drawn")
         facts = _whole_set(loaded, samples, design)
     else:
         facts = _every_step(loaded, samples, design, simulator, seed, plot)
-    facts = {"network": network, "dataset": samples.origin, "board": board, **facts}
+    facts = {"network": network, "dataset": samples.origin, "board": made_for, **facts}
     if json:
         print_json(facts)
     else:

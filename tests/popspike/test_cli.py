@@ -214,7 +214,7 @@ def test_generate(popspike: Command, files: tuple[Path, Path]) -> None:
 
 def test_estimate(popspike: Command, files: tuple[Path, Path]) -> None:
     facts = popspike("estimate", files[0], "-b", "ulx3s-25f", "-d", files[1], "--json").json()
-    assert facts["cycles_per_image"] > 20
+    assert facts["cycles_per_image"] > 5
     assert facts["images_per_s"] == pytest.approx(
         1e6 * facts["clock_mhz"] / facts["cycles_per_image"]
     )

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which gateware a command means when it names a board, or none."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from hw.design import CapacityError, Design
+from model.description import Network
+
+__all__ = ["DEFAULT_BOARD", "OptionalBoard", "choose_design"]
+
+#: Board whose gateware is taken if none is named and the networks fit it.
+DEFAULT_BOARD = "icebreaker"
+
+OptionalBoard = Annotated[
+    str | None,
+    typer.Option(
+        "--board",
+        "-b",
+        help="Board whose gateware is meant: icebreaker, ulx3s-25f or ulx3s-85f. Default: "
+        "icebreaker, or its fold for any chip if the networks are too large for it.",
+    ),
+]
+
+
+def choose_design(networks: Sequence[Network], board: str | None) -> tuple[Design, str]:
+    """Return the design that shall hold the networks, and for what it is made, in words.
+
+    Raises
+    ------
+    hw.boards.UnknownBoardError
+        If there is no such board.
+    CapacityError
+        If a board was named that cannot hold the networks.
+    """
+    from hw.fold import default_design
+
+    if board is not None:
+        return default_design(networks, board), board
+    try:
+        return default_design(networks, DEFAULT_BOARD), DEFAULT_BOARD
+    except CapacityError:
+        return default_design(networks, None), "any chip"
