@@ -32,7 +32,7 @@ def test_pins_lie_in_the_ranges() -> None:
         *PROJECT["project"]["optional-dependencies"].values(),
         *PROJECT["dependency-groups"].values(),
     ]
-    for requirement in sum(groups, []):
+    for requirement in (requirement for group in groups for requirement in group):
         name = re.match(r"[\w.-]+", requirement)
         assert name is not None
         if name[0] != "popspike":
