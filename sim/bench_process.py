@@ -46,7 +46,7 @@ def main() -> None:
         if simulator == "verilator":
             sources.insert(0, VerilatorControlFile(_control_file(build_dir, top)))
             args = list(_VERILATOR_ARGS)
-            os.environ["MAKEFLAGS"] += " OPT_FAST=-O1"
+            os.environ["MAKEFLAGS"] += " OPT_FAST=-O0"
         runner.build(
             sources=sources,
             hdl_toplevel=top,
