@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -15,6 +15,9 @@ from model.data import Dataset, Samples
 from model.description import Network, Readout
 from popspike.console import err, figures, print_json
 from popspike.options import DataDirOption, JsonOption, find_dataset
+
+if TYPE_CHECKING:
+    from model.train import TrainConfig
 
 __all__ = ["train_network"]
 
@@ -63,6 +66,7 @@ def train_network(
     popspike train bs4nn-paper --epochs 20 --resume
     """
     from model.evaluate import evaluate
+    from model.network_file import save_network
     from model.train.paper_loop import PAPER_RECIPE
 
     asked = {
@@ -77,13 +81,16 @@ def train_network(
     changes = {key: value for key, value in asked.items() if value is not None}
     folder = output or Path("runs") / Path(recipe).stem
     source = _Source(dataset=dataset, data_dir=data_dir)
-    facts = {"command": shlex.join(["popspike", *sys.argv[1:]])}
+    facts = {"command": shlex.join(["popspike", "train", *sys.argv[2:]])}
     if recipe == PAPER_RECIPE:
         network = _train_paper(changes, source, folder, resume, facts)
     else:
         network = _train(recipe, changes, source, folder, device, resume, facts)
     test = source.opened.part("test")
     result = evaluate(network, test.images, test.labels)
+    scores = {f"test_{name}": value for name, value in dataclasses.asdict(result).items()}
+    network = dataclasses.replace(network, metadata={**network.metadata, **scores})
+    save_network(network, folder / "network.safetensors")
     shown = {
         "network": str(folder / "network.safetensors"),
         "sizes": list(network.sizes),
@@ -136,7 +143,8 @@ def _train(
 
     config = load_recipe(recipe, **changes)
     training, validation = source.parts(config.data)
-    config = dataclasses.replace(config, data=source.name)
+    config = _fitted(dataclasses.replace(config, data=source.name), changes, training)
+    facts.update(data=source.name, data_licence=source.opened.licence, seed=config.seed)
     note = _notes(config.epochs)
 
     def on_epoch(record: EpochRecord) -> None:
@@ -161,6 +169,20 @@ def _train(
     ).network
 
 
+def _fitted(config: "TrainConfig", changes: dict[str, Any], training: Samples) -> "TrainConfig":
+    """Fit what a recipe says to data that it was not made for, and say so."""
+    from model.train import Augmentation
+
+    if config.augmentation.active and training.images.ndim != 3:
+        err.print("note: samples have no height and width, so none is distorted")
+        config = dataclasses.replace(config, augmentation=Augmentation())
+    if len(training) < 4 * config.batch_size and "batch_size" not in changes:
+        size = max(2, len(training) // 8)
+        err.print(f"note: {len(training)} training samples, so a batch is {size}")
+        config = dataclasses.replace(config, batch_size=min(size, config.batch_size))
+    return config
+
+
 def _train_paper(
     changes: dict[str, Any],
     source: _Source,
@@ -181,6 +203,7 @@ def _train_paper(
     config = load_paper_recipe(**changes)
     images, labels, validation = source.read(config.data)
     config = dataclasses.replace(config, data=source.name, validation=validation)
+    facts.update(data=source.name, data_licence=source.opened.licence, seed=config.seed)
     note = _notes(config.epochs)
 
     def on_epoch(epoch: PaperEpoch) -> None:

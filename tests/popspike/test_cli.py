@@ -173,6 +173,18 @@ def test_train_freezes_resumes_and_scores(popspike: Command, files: tuple[Path, 
     assert "seed must be 5" in other.error()
 
 
+def test_train_on_few_flat_samples(popspike: Command, files: tuple[Path, Path]) -> None:
+    arrays = np.load(files[1])
+    np.savez("flat.npz", x=arrays["x"].reshape(60, 20), y=arrays["y"])
+    answer = popspike("train", "bs4nn", "-d", "flat.npz", "--epochs", 2, "--json", "-o", "run")
+    assert answer.json()["sizes"] == [20, 256, 3]
+    assert "so none is distorted" in answer.err
+    assert "36 training samples, so a batch is 4" in answer.err
+    metadata = load_network("run/network.safetensors").metadata
+    assert metadata["test_images"] == 12
+    assert metadata["data"] == "flat.npz"
+
+
 def test_train_by_the_published_rule(popspike: Command, files: tuple[Path, Path]) -> None:
     options = ("-d", files[1], "--hidden", 8, "--epochs", 2)
     answer = popspike("train", "bs4nn-paper", *options, "--json", "-o", "run")
