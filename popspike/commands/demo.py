@@ -26,6 +26,9 @@ def demo(
         str, typer.Option("--network", "-n", help="A name from `popspike zoo`.")
     ] = "bs4nn-mnist-256",
     board: Annotated[str, typer.Option("--board", "-b", help="Board to build for.")] = "icebreaker",
+    clock: Annotated[
+        float, typer.Option(help="Clock in MHz; a modest one is met by the first place and route.")
+    ] = 24.0,
     images: Annotated[int, typer.Option(min=1, help="Images for RTL and virtual board.")] = 20,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of bitstream and reports.")
@@ -52,7 +55,7 @@ def demo(
         builder = subprocess.Popen(
             [
                 *(sys.executable, "-m", "popspike", "build", network),
-                *("--board", board, "--output", str(output)),
+                *("--board", board, "--clock", str(clock), "--output", str(output)),
                 *("--dataset", _DEMO_DATA, "--json"),
             ],
             stdin=subprocess.DEVNULL,
@@ -176,7 +179,7 @@ def _table(facts: dict[str, Any]) -> Table:
         (
             "clock",
             f"{built['clock_mhz']:.2f} MHz",
-            f"met; the slowest path allows {built['achieved_mhz']:.2f} MHz",
+            f"asked for and met; the slowest path allows {built['achieved_mhz']:.2f} MHz",
         ),
         ("images a second", f"{built['images_per_s']:,.0f}", "estimated: clock / cycles"),
         ("bitstream", built["bitstream"], f"{Path(built['bitstream']).stat().st_size:,} bytes"),
