@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training: recipes as files, the loop, and freezing into an integer network."""
 
-from model.train.config import Augmentation, Distillation, RecipeError, TrainConfig, even_levels
+from model.train.config import TrainConfig, even_levels
 from model.train.log import EpochRecord
 from model.train.loop import TrainResult, train
 from model.train.recipe import load_recipe, recipe_names
+from model.train.tables import Augmentation, Distillation, RecipeError
 
 __all__ = [
     "Augmentation",

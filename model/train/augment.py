@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model.train.config import Augmentation
+from model.train.tables import Augmentation
 
 __all__ = ["distort"]
 

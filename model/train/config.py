@@ -2,21 +2,12 @@
 """The configuration of a training run: what a recipe file may say, and its rules."""
 
 import dataclasses
-import math
 from typing import Any
 
 from model.description import MAX_STEPS, LatencyEncoding, NetworkError, Readout
+from model.train.tables import Augmentation, Distillation, RecipeError, check, is_number
 
 __all__ = ["Augmentation", "Distillation", "RecipeError", "TrainConfig", "even_levels"]
-
-
-class RecipeError(ValueError):
-    """A recipe that cannot be used; the text names the key and the rule."""
-
-
-def _check(condition: bool, noun: str, rule: str, value: object) -> None:
-    if not condition:
-        raise RecipeError(f"{noun} must be {rule}, not {value!r}")
 
 
 def even_levels(steps: int, cut: int = 1) -> tuple[int, ...]:
@@ -39,93 +30,9 @@ def even_levels(steps: int, cut: int = 1) -> tuple[int, ...]:
     RecipeError
         If a number is out of range.
     """
-    _check(1 <= steps <= MAX_STEPS, "Steps", f"1..{MAX_STEPS}", steps)
-    _check(1 <= cut <= 255, "Cut", "1..255", cut)
+    check(1 <= steps <= MAX_STEPS, "Steps", f"1..{MAX_STEPS}", steps)
+    check(1 <= cut <= 255, "Cut", "1..255", cut)
     return tuple(cut + (256 - cut) * (steps - 1 - step) // steps for step in range(steps))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """Random distortions of the training images; the defaults distort nothing.
-
-    Parameters
-    ----------
-    rotation
-        Largest rotation, degrees.
-    shift
-        Largest shift along each axis, pixels; by whole pixels where nothing else distorts.
-    scale
-        Largest relative change of size along each axis, and largest shear.
-    elastic
-        Standard deviation of a smooth random displacement (5 x 5 knots), pixels.
-    contrast
-        Factor by which grey levels are stretched away from the middle after resampling, >= 1.
-        Resampling blurs edges; for MNIST 1.5 gives each level back the number of pixels it has
-        in undistorted images.
-    flip
-        Mirror half of the images left to right.
-    """
-
-    rotation: float = 0.0
-    shift: float = 0.0
-    scale: float = 0.0
-    elastic: float = 0.0
-    contrast: float = 1.0
-    flip: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("rotation", "shift", "scale", "elastic"):
-            value = getattr(self, name)
-            _check(_is_number(value) and 0 <= value < 180, f"Augmentation {name}", ">= 0", value)
-        contrast = self.contrast
-        _check(_is_number(contrast) and contrast >= 1, "Augmentation contrast", ">= 1", contrast)
-        _check(isinstance(self.flip, bool), "Augmentation flip", "true or false", self.flip)
-
-    @property
-    def active(self) -> bool:
-        """Whether any distortion is switched on."""
-        return self != Augmentation()
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Distillation:
-    """Learning from a convolutional teacher's probabilities; see `model.train.teacher`.
-
-    Parameters
-    ----------
-    weight
-        Share of the teacher in the target, 0..1; 0 means no teacher.
-    teacher_epochs
-        Passes over the training images that train the teacher.
-    teacher_distortion
-        How many times farther the teacher's images are distorted than the network's.
-    copies
-        Distorted copies of the training images that the teacher labels once and the network then
-        draws from.
-    """
-
-    weight: float = 0.0
-    teacher_epochs: int = 14
-    teacher_distortion: float = 2.0
-    copies: int = 10
-
-    def __post_init__(self) -> None:
-        weight, distortion = self.weight, self.teacher_distortion
-        _check(_is_number(weight) and 0 <= weight <= 1, "Distillation weight", "in 0..1", weight)
-        _check(
-            _is_number(distortion) and distortion >= 0,
-            "Distillation teacher distortion",
-            ">= 0",
-            distortion,
-        )
-        for name in ("teacher_epochs", "copies"):
-            value = getattr(self, name)
-            noun = f"Distillation {name.replace('_', ' ')}"
-            _check(type(value) is int and value >= 1, noun, "an integer >= 1", value)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -168,8 +75,8 @@ class TrainConfig:
     step_loss
         Share of the loss that asks for the right class at every single step, whatever decides.
     start
-        Name of a recipe that is run first; training goes on from its weights (not from its
-        output thresholds). Empty to start from chance.
+        Name of a recipe that is run first, with the sizes, levels and seed of this one; training
+        goes on from its weights (not from its output thresholds). Empty to start from chance.
     augmentation
         Distortions of the training images.
     distillation
@@ -198,7 +105,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
         whole = all(type(level) is int for level in self.levels)
-        _check(whole, "Levels", "integers", self.levels)
+        check(whole, "Levels", "integers", self.levels)
         try:
             levels = LatencyEncoding(levels=tuple(self.levels)).levels
             readout = Readout(self.readout)
@@ -209,8 +116,8 @@ class TrainConfig:
             raise RecipeError(f"Readout must be one of {known}, not {self.readout!r}") from None
         object.__setattr__(self, "levels", levels)
         object.__setattr__(self, "readout", readout)
-        _check(2 <= len(levels) <= MAX_STEPS, "Levels", f"2..{MAX_STEPS} numbers", levels)
-        _check(
+        check(2 <= len(levels) <= MAX_STEPS, "Levels", f"2..{MAX_STEPS} numbers", levels)
+        check(
             bool(self.hidden) and all(type(size) is int and size > 0 for size in self.hidden),
             "Hidden",
             "one or more positive layer sizes",
@@ -218,18 +125,18 @@ class TrainConfig:
         )
         for name, low in (("epochs", 1), ("batch_size", 2), ("seed", 0)):
             value = getattr(self, name)
-            _check(type(value) is int and value >= low, _noun(name), f"an integer >= {low}", value)
+            check(type(value) is int and value >= low, _noun(name), f"an integer >= {low}", value)
         for name in ("name", "data", "start"):
             value = getattr(self, name)
-            _check(isinstance(value, str), _noun(name), "text", value)
+            check(isinstance(value, str), _noun(name), "text", value)
         for name in ("learning_rate", "initial_scale", "sharpness"):
             value = getattr(self, name)
-            _check(_is_number(value) and value > 0, _noun(name), "> 0", value)
+            check(is_number(value) and value > 0, _noun(name), "> 0", value)
         for name in ("label_smoothing", "plain_tail", "step_loss"):
             value = getattr(self, name)
-            _check(_is_number(value) and 0 <= value <= 1, _noun(name), "in 0..1", value)
-        _check(
-            _is_number(self.initial_threshold),
+            check(is_number(value) and 0 <= value <= 1, _noun(name), "in 0..1", value)
+        check(
+            is_number(self.initial_threshold),
             "Initial threshold",
             "a number",
             self.initial_threshold,
@@ -264,17 +171,17 @@ class TrainConfig:
             if "levels" in fields:
                 raise RecipeError("Levels must stand alone, not beside steps and cut")
             steps, cut = fields.pop("steps", 4), fields.pop("cut", 1)
-            _check(type(steps) is int, "Steps", "an integer", steps)
-            _check(type(cut) is int, "Cut", "an integer", cut)
+            check(type(steps) is int, "Steps", "an integer", steps)
+            check(type(cut) is int, "Cut", "an integer", cut)
             fields["levels"] = even_levels(steps, cut)
         _known_keys(cls, fields, "")
         for key in ("hidden", "levels"):
             if key in fields:
-                _check(isinstance(fields[key], list | tuple), _noun(key), "a list", fields[key])
+                check(isinstance(fields[key], list | tuple), _noun(key), "a list", fields[key])
         for key, kind in (("augmentation", Augmentation), ("distillation", Distillation)):
             table = fields.get(key, {})
             if not isinstance(table, kind):
-                _check(isinstance(table, dict), _noun(key), "a table", table)
+                check(isinstance(table, dict), _noun(key), "a table", table)
                 _known_keys(kind, table, f"{key}.")
                 fields[key] = kind(**table)
         return cls(**fields)

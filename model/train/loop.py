@@ -17,18 +17,15 @@ from model.network_file import save_network
 from model.train.batches import TrainingData, check_samples, tensors
 from model.train.checkpoint import load_checkpoint, save_checkpoint
 from model.train.config import TrainConfig
+from model.train.epoch import make_optimizer, train_epoch
 from model.train.log import EpochRecord, plot_curves, write_csv
-from model.train.loss import readout_loss
 from model.train.network import TrainableNetwork, decide
 from model.train.recipe import load_recipe
-from model.train.schedule import warm_cosine
 from model.train.teacher import make_pool, train_teacher
 from model.train.tune import earlier_decisions
 
 __all__ = ["TrainResult", "train"]
 
-_THRESHOLD_RATE = 12.5  # thresholds count spikes, so they move in larger steps than weights
-_NORMALISATION_RATE = 1.25
 _EVALUATION_BATCH = 1000
 _VALIDATIONS = 25  # at most so many times in a run
 
@@ -112,7 +109,12 @@ def train(
     network = TrainableNetwork(config=config, features=math.prod(shape), classes=classes).to(place)
     if config.start:
         before = train(
-            config=load_recipe(config.start),
+            config=load_recipe(
+                config.start,
+                hidden=list(config.hidden),
+                levels=list(config.levels),
+                seed=config.seed,
+            ),
             samples=samples,
             validation=validation,
             directory=None if directory is None else directory / "start",
@@ -122,14 +124,11 @@ def train(
             on_message=on_message,
         )
         network.start_from(before.trained)
-    optimizer = _optimizer(network, config)
-    history: list[EpochRecord] = []
+    optimizer = make_optimizer(network)
     checkpoint = None if directory is None else directory / "checkpoint.pt"
-    if checkpoint is not None and resume and checkpoint.exists():
-        state = load_checkpoint(checkpoint, config=config.to_dict(), device=place)
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        history = [EpochRecord(**record) for record in state["history"]]
+    history: list[EpochRecord] = []
+    if resume and checkpoint is not None and checkpoint.exists():
+        history = _read_back(checkpoint, config, network, optimizer)
     images, labels = tensors(samples, place)
     data = TrainingData(config=config, images=images, labels=labels, classes=classes)
     if config.distillation.weight and len(history) < config.epochs:
@@ -145,7 +144,7 @@ def train(
     held_out = None if validation is None else tensors(validation, place)
     for epoch in range(len(history), config.epochs):
         start = time.perf_counter()
-        loss, rate = _epoch(network, optimizer, data, epoch)
+        loss, rate = train_epoch(network, optimizer, data, epoch)
         measured = None
         if held_out is not None and _validates(epoch, config.epochs):
             measured = _accuracy(network, *held_out)
@@ -157,87 +156,59 @@ def train(
             validation_accuracy=measured,
         )
         history.append(record)
-        if directory is not None and checkpoint is not None:
-            state = {
-                "config": config.to_dict(),
-                "network": network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "history": [dataclasses.asdict(record) for record in history],
-            }
-            save_checkpoint(checkpoint, state)
-            write_csv(directory / "log.csv", history)
+        if directory is not None:
+            _keep(directory, config, network, optimizer, history)
         if on_epoch is not None:
             on_epoch(record)
-    accuracy = history[-1].validation_accuracy
-    lowering = 0
-    if held_out is not None and config.readout is Readout.FIRST_SPIKE:
-        potentials = _potentials(network, held_out[0])
-        lowering = earlier_decisions(potentials, held_out[1])
-        network.thresholds.data.sub_(lowering)
-        accuracy = _accuracy(network, *held_out)
-    facts = {
-        "recipe": config.to_dict(),
-        "validation_accuracy": accuracy,
-        "thresholds_lowered_by": lowering,
-        **(metadata or {}),
-    }
-    frozen = network.freeze(input_shape=shape, metadata=facts)
+    facts: dict[str, Any] = {"recipe": config.to_dict(), "validation_accuracy": None}
+    if held_out is not None:
+        if config.readout is Readout.FIRST_SPIKE:
+            facts["thresholds_lowered_by"] = _lower_thresholds(network, *held_out)
+        facts["validation_accuracy"] = _accuracy(network, *held_out)
+    frozen = network.freeze(input_shape=shape, metadata={**facts, **(metadata or {})})
     if directory is not None:
         save_network(frozen, directory / "network.safetensors")
         plot_curves(directory / "curves.png", history, title=config.name)
     return TrainResult(
-        network=frozen, history=tuple(history), validation_accuracy=accuracy, trained=network
+        network=frozen,
+        history=tuple(history),
+        validation_accuracy=facts["validation_accuracy"],
+        trained=network,
     )
 
 
-def _optimizer(network: TrainableNetwork, config: TrainConfig) -> torch.optim.Adam:
-    rate = config.learning_rate
-    normalisation = [*network.gains, *network.biases, network.log_scale]
-    return torch.optim.Adam(
-        [
-            {"params": list(network.latents), "peak": rate},
-            {"params": normalisation, "peak": rate * _NORMALISATION_RATE},
-            {"params": [network.thresholds], "peak": rate * _THRESHOLD_RATE},
-        ],
-        lr=rate,
-        fused=True,
-    )
+def _keep(
+    directory: Path,
+    config: TrainConfig,
+    network: TrainableNetwork,
+    optimizer: torch.optim.Adam,
+    history: list[EpochRecord],
+) -> None:
+    """Write checkpoint and log after an epoch."""
+    state = {
+        "config": config.to_dict(),
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "history": [dataclasses.asdict(record) for record in history],
+    }
+    save_checkpoint(directory / "checkpoint.pt", state)
+    write_csv(directory / "log.csv", history)
+
+
+def _read_back(
+    path: Path, config: TrainConfig, network: TrainableNetwork, optimizer: torch.optim.Adam
+) -> list[EpochRecord]:
+    """Put network and optimizer where the checkpoint left them; return the history."""
+    device = network.thresholds.device
+    state = load_checkpoint(path, config=config.to_dict(), device=device)
+    network.load_state_dict(state["network"])
+    optimizer.load_state_dict(state["optimizer"])
+    return [EpochRecord(**record) for record in state["history"]]
 
 
 def _validates(epoch: int, epochs: int) -> bool:
     """Whether the validation accuracy is measured after this epoch."""
     return epoch == epochs - 1 or (epoch + 1) % -(-epochs // _VALIDATIONS) == 0
-
-
-def _epoch(
-    network: TrainableNetwork, optimizer: torch.optim.Adam, data: TrainingData, epoch: int
-) -> tuple[float, float]:
-    """Train for one epoch; return the mean loss and the last learning rate."""
-    config, count = network.config, len(data.images)
-    seed = config.seed * 1_000_003 + epoch
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    order = order.to(data.images.device)
-    chance = torch.Generator(data.images.device).manual_seed(seed)
-    batches = count // config.batch_size
-    distorted = epoch < int(config.epochs * (1 - config.plain_tail))
-    total = torch.zeros((), device=data.images.device)
-    network.train()
-    for batch in range(batches):
-        step = epoch * batches + batch
-        factor = warm_cosine(step, config.epochs * batches)
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * factor
-        chosen = order[batch * config.batch_size : (batch + 1) * config.batch_size]
-        samples, targets = data.batch(chosen, distorted, chance)
-        loss = readout_loss(
-            network(samples.flatten(1)), targets, scale=network.log_scale.exp(), config=config
-        )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        network.constrain()
-        total += loss.detach()
-    return float(total) / batches, optimizer.param_groups[0]["lr"]
 
 
 @torch.no_grad()
@@ -246,6 +217,13 @@ def _potentials(network: TrainableNetwork, images: Tensor) -> Tensor:
     network.eval()
     parts = images.flatten(1).split(_EVALUATION_BATCH)
     return torch.cat([network(part) for part in parts], 1)
+
+
+def _lower_thresholds(network: TrainableNetwork, images: Tensor, labels: Tensor) -> int:
+    """Lower all output thresholds by what `earlier_decisions` allows, and return that."""
+    lowering = earlier_decisions(_potentials(network, images), labels)
+    network.thresholds.data.sub_(lowering)
+    return lowering
 
 
 def _accuracy(network: TrainableNetwork, images: Tensor, labels: Tensor) -> float:

@@ -6,7 +6,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from model.train.config import RecipeError, TrainConfig
+from model.train.config import TrainConfig
+from model.train.tables import RecipeError
 
 __all__ = ["RECIPES", "load_recipe", "recipe_names"]
 

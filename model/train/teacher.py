@@ -17,8 +17,9 @@ from torch.nn import functional
 
 from model.train.augment import distort
 from model.train.checkpoint import load_checkpoint, save_checkpoint
-from model.train.config import Augmentation, TrainConfig
+from model.train.config import TrainConfig
 from model.train.schedule import warm_cosine
+from model.train.tables import Augmentation
 
 __all__ = ["Pool", "Teacher", "make_pool", "train_teacher"]
 
