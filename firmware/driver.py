@@ -98,7 +98,7 @@ class DeviceStatus:
     errors
         Names of the error flags that are set.
     cycles, samples, input_spikes, hidden_spikes
-        Counters since reset; they wrap around at 2**32.
+        Counters since reset; the first wraps around at 2**32, the others at 2**24.
     clock_hz
         Clock, 0 if the gateware does not say.
     """

@@ -5,6 +5,8 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.register_map import COUNTER_BITS
+
 __all__ = ["LatencyCounter"]
 
 
@@ -34,7 +36,7 @@ class LatencyCounter(wiring.Component):
         Transfers of output records.
     measured : Out(1)
         The record offered now belongs to a sample that is being measured.
-    latency : Out(32)
+    latency : Out(COUNTER_BITS)
         Cycles of the last measured sample, up to and with the cycle before its last record is
         taken; complete in the cycle after.
     """
@@ -51,7 +53,7 @@ class LatencyCounter(wiring.Component):
                 },
                 "running": In(1),
                 "measured": Out(1),
-                "latency": Out(32),
+                "latency": Out(COUNTER_BITS),
             }
         )
 

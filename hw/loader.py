@@ -33,7 +33,8 @@ class Loader(wiring.Component):
     ``running`` rises. Otherwise ``error`` says why, no network is active, and the rest of the
     image is swallowed up to its ``last``.
 
-    One byte a cycle, and one cycle more at the end of an image.
+    One byte in 3 cycles while the header is read, then one byte a cycle; 2 cycles more at the end
+    of an image.
 
     Parameters
     ----------
@@ -82,16 +83,16 @@ class Loader(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         design, config = self._design, self.config
-        neurons = Array(layer.neurons for layer in config.layers)
 
         check = crc.catalog.CRC32_ISO_HDLC(data_width=8).create()
-        over = Signal()  # the image has ended, or nothing of it counts
-        m.submodules.crc = ResetInserter(over)(check)  # costs less than its start input
+        begin = Signal()  # everything but what is held starts again
+        m.submodules.crc = ResetInserter(begin)(check)  # costs less than its start input
         take = Signal()  # a byte is taken in this cycle
         byte = self.i.p.data
         # Position in the header; within the list of layers it runs from its end over one entry.
         place = Signal(range(_HEADER_BYTES + _LAYER_BYTES))
         layer = Signal(range(len(design.layers)))
+        ended = Signal()  # the byte taken last was the last one
         fault = Signal(LoadError)
         m.d.comb += [
             self.running.eq(self.state == LoadState.ACTIVE),
@@ -99,6 +100,8 @@ class Loader(wiring.Component):
             check.valid.eq(take),
             check.data.eq(byte),
         ]
+        with m.If(take):
+            m.d.sync += ended.eq(self.i.p.last)
 
         # Where the rows go: target 0 is the intensity table, one block of 256 rows of 2 bytes.
         target = Signal.like(self.write_target)
@@ -108,12 +111,13 @@ class Loader(wiring.Component):
         byte_in_row = Signal(range(max(2, *(this.row_bytes for this in design.layers))))
         covered = Signal(range(1 + max(this.blocks * this.lanes for this in design.layers)))
         reach = Signal.like(covered)  # neurons that blocks up to and with this one have room for
+        is_last_block = Signal()  # a cycle late, but a block has at least two rows
         last_byte = Array([1, *(this.row_bytes - 1 for this in design.layers)])
         last_row = Array(
             [TABLE_BYTES // 2 - 1, *(this.rows_per_block - 1 for this in design.layers)]
         )
         lanes = Array([0, *(this.lanes for this in design.layers)])
-        wanted = Array([0, *neurons])
+        wanted = Array([0, *(this.neurons for this in config.layers)])
         m.d.comb += [
             reach.eq(covered + lanes[target]),
             self.write_target.eq(target),
@@ -121,49 +125,47 @@ class Loader(wiring.Component):
             self.write_end.eq(byte_in_row == last_byte[target]),
             self.write_data.eq(byte),
         ]
+        m.d.sync += is_last_block.eq(reach >= wanted[target])
 
-        def fail_on_fault() -> None:
-            """Give up, whatever else the state wants; the next image starts from the beginning."""
-            with m.If(fault != LoadError.NONE):
-                m.d.sync += [self.state.eq(LoadState.NONE), self.error.eq(fault)]
-                m.d.sync += [
-                    counter.eq(0)
-                    for counter in (
-                        place,
-                        layer,
-                        target,
-                        row,
-                        row_in_block,
-                        byte_in_row,
-                        covered,
-                        block,
-                    )
-                ]
-                m.d.comb += over.eq(1)
-                m.next = "FAILED"
-                with m.If(self.i.p.last):
-                    m.next = "HEADER"
+        def fail(error: LoadError | Signal, ends: Value) -> None:
+            """Give up; the next image begins behind the end of this one."""
+            m.d.sync += [self.state.eq(LoadState.NONE), self.error.eq(error)]
+            m.next = "FAILED"
+            with m.If(ends):
+                m.next = "BEGIN"
 
+        self._read_header(m, take, place, layer, fault)
         with m.FSM():
+            with m.State("BEGIN"):
+                m.d.comb += begin.eq(1)
+                counters = (place, layer, target, row, block, row_in_block, byte_in_row, covered)
+                m.d.sync += [counter.eq(0) for counter in counters]
+                m.next = "HEADER"
+
+            # Three cycles a byte, so that comparing costs no clock.
             with m.State("HEADER"):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(take):
-                    m.d.sync += place.eq(place + 1)
-                    self._read_header(m, place, layer, fault)
                     with m.If(place == 0):
                         m.d.sync += [
                             self.state.eq(LoadState.LOADING),
                             self.error.eq(LoadError.NONE),
                         ]
-                    with m.If(place == _HEADER_BYTES + _LAYER_BYTES - 1):
-                        m.d.sync += [place.eq(_HEADER_BYTES), layer.eq(layer + 1)]
-                        with m.If(layer == len(design.layers) - 1):
-                            m.d.sync += [place.eq(0), layer.eq(0)]
-                            m.next = "ROWS"
-                    with m.If(self.i.p.last):
-                        m.d.comb += fault.eq(LoadError.LENGTH)
-                    fail_on_fault()
-
+                    m.next = "COMPARE"
+            with m.State("COMPARE"):
+                m.next = "JUDGE"
+            with m.State("JUDGE"):
+                m.d.sync += place.eq(place + 1)
+                m.next = "HEADER"
+                with m.If(place == _HEADER_BYTES + _LAYER_BYTES - 1):
+                    m.d.sync += [place.eq(_HEADER_BYTES), layer.eq(layer + 1)]
+                    with m.If(layer == len(design.layers) - 1):
+                        m.d.sync += place.eq(0)
+                        m.next = "ROWS"
+                with m.If(fault != LoadError.NONE):
+                    fail(fault, ended)
+                with m.Elif(ended):
+                    fail(LoadError.LENGTH, ended)
             with m.State("ROWS"):
                 m.d.comb += [self.i.ready.eq(1), self.write_valid.eq(take)]
                 with m.If(take):
@@ -183,7 +185,7 @@ class Loader(wiring.Component):
                             for index, this in enumerate(config.layers, start=1):
                                 with m.If(target == index):
                                     m.d.sync += this.blocks.eq(block + 1)
-                            with m.If(reach >= wanted[target]):
+                            with m.If(is_last_block):
                                 m.d.sync += [
                                     row.eq(0),
                                     covered.eq(0),
@@ -191,57 +193,63 @@ class Loader(wiring.Component):
                                     target.eq(target + 1),
                                 ]
                                 with m.If(target == len(design.layers)):
-                                    m.d.sync += target.eq(0)
                                     m.next = "CRC"
                     with m.If(self.i.p.last):
-                        m.d.comb += fault.eq(LoadError.LENGTH)
-                    fail_on_fault()
+                        fail(LoadError.LENGTH, self.i.p.last)
 
             with m.State("CRC"):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(take):
                     m.d.sync += place.eq(place + 1)
-                    with m.If(self.i.p.last != (place == 3)):
-                        m.d.comb += fault.eq(LoadError.LENGTH)
                     with m.If(place == 3):
-                        m.d.sync += place.eq(0)
                         m.next = "VERIFY"
-                    fail_on_fault()
+                    with m.If(self.i.p.last != (place == 3)):
+                        fail(LoadError.LENGTH, self.i.p.last)
 
             with m.State("VERIFY"):
-                m.d.comb += over.eq(1)
-                m.next = "HEADER"
-                with m.If(check.match_detected):
-                    m.d.sync += self.state.eq(LoadState.ACTIVE)
-                with m.Else():
-                    m.d.sync += [self.state.eq(LoadState.NONE), self.error.eq(LoadError.CRC)]
+                m.d.sync += self.state.eq(LoadState.ACTIVE)
+                m.next = "BEGIN"
+                with m.If(~check.match_detected):
+                    fail(LoadError.CRC, ended)
 
             with m.State("FAILED"):
-                m.d.comb += [self.i.ready.eq(1), over.eq(1)]
+                m.d.comb += self.i.ready.eq(1)
                 with m.If(take & self.i.p.last):
-                    m.next = "HEADER"
+                    m.next = "BEGIN"
         return m
 
-    def _read_header(self, m: Module, place: Signal, layer: Signal, fault: Signal) -> None:
-        """Check and keep the header byte that stands at ``place``."""
-        design, config, byte = self._design, self.config, self.i.p.data
-        low = Signal(8)
-        value = Signal(16)
-        limit = Signal(16)
+    def _read_header(
+        self, m: Module, take: Signal, place: Signal, layer: Signal, fault: Signal
+    ) -> None:
+        """Keep the header's bytes, and find what is wrong with the one at ``place``.
+
+        ``fault`` is right two cycles after a byte was taken.
+        """
+        design, config = self._design, self.config
+        value = Signal(16)  # the last two bytes
+        byte = value[8:]
+        limit = Signal(16)  # of the number that ends at this place
         too_large = Signal()
-        m.d.sync += low.eq(byte)
-        m.d.comb += [
-            value.eq(Cat(low, byte)),
-            too_large.eq((value == 0) | (value > limit)),
-        ]
+        with m.If(take):
+            m.d.sync += value.eq(Cat(byte, self.i.p.data))
+        m.d.sync += limit.eq(0)
+        m.d.comb += too_large.eq((value == 0) | (value > limit))
 
         def refuse(condition: Value, error: LoadError) -> None:
             with m.If(condition):
-                m.d.comb += fault.eq(error)
+                m.d.sync += fault.eq(error)
+
+        def number(target: Signal, largest: int, error: LoadError) -> None:
+            """Keep a number that must lie in 1..largest."""
+            m.d.sync += limit.eq(largest)
+            # What is cut off is refused as too large.
+            m.d.sync += target.eq(value[: largest.bit_length()])
+            refuse(too_large, error)
 
         def end_of(field: str) -> int:
             return byte_span(ImageHeader, field)[-1]
 
+        m.d.sync += fault.eq(LoadError.NONE)
         with m.Switch(place):
             for at, expected in zip(byte_span(ImageHeader, "magic"), IMAGE_MAGIC, strict=True):
                 with m.Case(at):
@@ -252,21 +260,12 @@ class Loader(wiring.Component):
                 m.d.sync += config.readout.eq(byte)
                 refuse(byte >= len(design.readouts), LoadError.READOUT)
             with m.Case(end_of("steps")):
-                m.d.comb += limit.eq(design.steps)
-                m.d.sync += config.steps.eq(value)
-                refuse(too_large, LoadError.STEPS)
+                number(config.steps, design.steps, LoadError.STEPS)
             with m.Case(end_of("features")):
-                m.d.comb += limit.eq(design.features)
-                m.d.sync += self.features.eq(value)
-                refuse(too_large, LoadError.FEATURES)
+                number(self.features, design.features, LoadError.FEATURES)
             with m.Case(end_of("classes")):
-                m.d.comb += limit.eq(design.classes)
-                # Kept where the entry of the last layer is compared with it. What is cut off is
-                # refused as too large.
-                m.d.sync += config.layers[-1].neurons.eq(value[: design.classes.bit_length()])
-                refuse(too_large, LoadError.CLASSES)
-            with m.Case(*byte_span(ImageHeader, "fingerprint")):
-                m.d.sync += self.fingerprint.eq(Cat(self.fingerprint[8:], byte))
+                # Compared with the entry of the last layer when that comes.
+                number(config.layers[-1].neurons, design.classes, LoadError.CLASSES)
             with m.Case(end_of("layers")):
                 refuse(byte != len(design.layers), LoadError.LAYERS)
             with m.Case(_HEADER_BYTES + byte_span(ImageLayer, "neurons")[-1]):
@@ -278,7 +277,8 @@ class Loader(wiring.Component):
                             room = min(
                                 design.layers[index].neurons, design.layers[index + 1].fan_in
                             )
-                            m.d.comb += limit.eq(room)
-                            # What is cut off is refused as too large.
-                            m.d.sync += this.neurons.eq(value[: room.bit_length()])
-                            refuse(too_large, LoadError.NEURONS)
+                            number(this.neurons, room, LoadError.NEURONS)
+        with m.If(take):
+            with m.Switch(place):
+                with m.Case(*byte_span(ImageHeader, "fingerprint")):
+                    m.d.sync += self.fingerprint.eq(Cat(self.fingerprint[8:], self.i.p.data))

@@ -17,6 +17,7 @@ from hw.image_layout import LoadError, LoadState
 from model.description import Readout
 
 __all__ = [
+    "COUNTER_BITS",
     "LAYER_BASE",
     "LAYER_STRIDE",
     "MAX_LAYERS",
@@ -42,6 +43,8 @@ __all__ = [
 REGISTER_MAGIC = int.from_bytes(b"PSPK", "little")
 #: Version of registers and frames.
 PROTOCOL_VERSION = 1
+#: Bits of all counters but that of the cycles, which has 32; they wrap around.
+COUNTER_BITS = 24
 #: Address of the first layer's words, and bytes a layer.
 LAYER_BASE, LAYER_STRIDE = 64, 16
 #: Layers that the window can describe.
@@ -182,25 +185,33 @@ REGISTERS = (
         meaning="what went wrong",
         layout=ErrorFlags,
     ),
-    Register(address=32, name="cycles", access="read", meaning="clock cycles since reset"),
-    Register(address=36, name="samples", access="read", meaning="samples finished since reset"),
+    Register(
+        address=32, name="cycles", access="read", meaning="clock cycles since reset, modulo 2^32"
+    ),
+    Register(
+        address=36,
+        name="samples",
+        access="read",
+        meaning="samples finished since reset, modulo 2^24",
+    ),
     Register(
         address=40,
         name="input_spikes",
         access="read",
-        meaning="spikes that entered the first layer since reset",
+        meaning="spikes that entered the first layer since reset, modulo 2^24",
     ),
     Register(
         address=44,
         name="hidden_spikes",
         access="read",
-        meaning="spikes that entered later layers since reset",
+        meaning="spikes that entered later layers since reset, modulo 2^24",
     ),
     Register(
         address=48,
         name="latency",
         access="read",
-        meaning="cycles of the last sample that found the accelerator empty, waiting left out",
+        meaning="cycles of the last sample that found the accelerator empty, waiting left out, "
+        "modulo 2^24",
     ),
     Register(
         address=52,

@@ -9,6 +9,7 @@ from hw.core import core_config
 from hw.design import Design
 from hw.image_layout import LoadError, LoadState
 from hw.register_map import (
+    COUNTER_BITS,
     ControlWord,
     ErrorFlags,
     NetworkWord,
@@ -65,7 +66,7 @@ class Registers(wiring.Component):
         A sample's last record was taken.
     input_spikes, hidden_spikes : In
         Spikes that enter the first layer, and later layers, in this cycle.
-    latency : In(32)
+    latency : In(COUNTER_BITS)
         Cycles of the last measured sample.
     errors : In(ErrorFlags)
         Raises a flag.
@@ -90,7 +91,7 @@ class Registers(wiring.Component):
                 "sample_done": In(1),
                 "input_spikes": In(range(design.layers[0].inputs_per_cycle + 1)),
                 "hidden_spikes": In(range(hidden + 1)),
-                "latency": In(32),
+                "latency": In(COUNTER_BITS),
                 "errors": In(ErrorFlags),
                 "drop": Out(1),
             }
@@ -99,9 +100,10 @@ class Registers(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         bus, config = self.bus, self.config
-        cycles, samples = Signal(32), Signal(32)
-        input_spikes, hidden_spikes = Signal(32), Signal(32)
-        # Counters wrap around.
+        cycles = Signal(32)
+        samples, input_spikes, hidden_spikes = (
+            Signal(COUNTER_BITS, name=name) for name in ("samples", "input_spikes", "hidden_spikes")
+        )
         m.d.sync += [
             cycles.eq(cycles + 1),
             samples.eq(samples + self.sample_done),
