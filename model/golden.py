@@ -81,8 +81,7 @@ def encode(network: Network, images: np.ndarray | torch.Tensor) -> torch.Tensor:
     images = images.reshape(images.shape[0], -1)
     if images.shape[1] != network.features:
         raise ValueError(
-            f"Images must have {network.features} features for this network, "
-            f"not {images.shape[1]}"
+            f"Images must have {network.features} features for this network, not {images.shape[1]}"
         )
     table = torch.from_numpy(network.encoding.table().astype(np.int64))
     return table[images.to(torch.int64)]
