@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host driver: find out what a board is, load a network, classify images."""
 
-import dataclasses
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -9,9 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from firmware.answers import (
+    Classification,
+    DeviceError,
+    DeviceStatus,
+    RefusedError,
+    refusal_detail,
+    refusal_reason,
+)
 from firmware.image import device_image
 from firmware.link import Frame, FrameParser, encode_frame, pack, unpack
-from firmware.transport import LinkError, Transport
+from firmware.transport import Transport
 from hw.design import Design
 from hw.image_layout import LoadError, LoadState
 from hw.link.packets import (
@@ -37,7 +44,7 @@ from hw.register_map import (
     design_from_words,
     register_address,
 )
-from model.description import Network, Readout
+from model.description import Network
 
 __all__ = [
     "Classification",
@@ -51,97 +58,6 @@ _WINDOW_WORDS = 64
 # Largest data part of a load frame: a lost frame costs no more than this to send again.
 _LOAD_PART = 1024
 _BITS_PER_BYTE = 10
-# Amaranth's enumerations carry no types.
-_REASONS: list[Any] = list(RefusalReason.__members__.values())
-_DETAILS: list[Any] = list(LoadError.__members__.values())
-
-
-class DeviceError(LinkError):
-    """A board that cannot do what was asked; the text says why."""
-
-
-class RefusedError(DeviceError):
-    """The board refused a request.
-
-    Parameters
-    ----------
-    reason
-        Why.
-    detail
-        For `RefusalReason.IMAGE`, what is wrong with the image.
-    """
-
-    def __init__(self, reason: Any, detail: Any) -> None:
-        self.reason = reason
-        self.detail = detail
-        name = reason.name.lower().replace("_", " ") if isinstance(reason, RefusalReason) else ""
-        text = f"The board refused the request: {name or reason}"
-        if reason is RefusalReason.IMAGE and isinstance(detail, LoadError):
-            text += f" ({detail.name.lower()})"
-        super().__init__(text)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DeviceStatus:
-    """What a board holds and has counted.
-
-    Parameters
-    ----------
-    state
-        No network, one being loaded, or an active one.
-    load_error
-        Why the last image was refused.
-    fingerprint
-        Of the active network, 0 without one.
-    features, classes, steps, readout
-        Of the active network; 0 and none without one.
-    errors
-        Names of the error flags that are set.
-    cycles, samples, input_spikes, hidden_spikes
-        Counters since reset; the first wraps around at 2**32, the others at 2**24.
-    clock_hz
-        Clock, 0 if the gateware does not say.
-    """
-
-    state: LoadState
-    load_error: LoadError
-    fingerprint: int
-    features: int
-    classes: int
-    steps: int
-    readout: Readout | None
-    errors: tuple[str, ...]
-    cycles: int
-    samples: int
-    input_spikes: int
-    hidden_spikes: int
-    clock_hz: int
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Classification:
-    """What a board said about N images.
-
-    Parameters
-    ----------
-    winners
-        int64 (N,): classes.
-    decision_steps
-        int64 (N,): step of the winner's spike, T where no output fired or the readout ignores it.
-    spike_steps
-        int64 (N, classes): step of each output's spike, T where silent.
-    scores
-        int64 (N, classes): what the readout compares beside the step.
-    cycles
-        int64 (N,): cycles from the first pixel to the result, waiting for the link left out; 0
-        where the board did not measure.
-    """
-
-    winners: np.ndarray
-    decision_steps: np.ndarray
-    spike_steps: np.ndarray
-    scores: np.ndarray
-    cycles: np.ndarray
 
 
 class Device:
@@ -212,10 +128,11 @@ class Device:
                 continue
             if reply.type is FrameType.REFUSED and len(reply.body) == size_of(Refusal):
                 refusal = unpack(Refusal, reply.body)
-                if _reason(refusal["reason"]) is RefusalReason.BUSY:
+                reason = refusal_reason(refusal["reason"])
+                if reason is RefusalReason.BUSY:
                     time.sleep(self._timeout / 10)
                     continue
-                raise _refusal(refusal)
+                raise RefusedError(reason, refusal_detail(refusal["detail"]))
             return reply.body
         seconds = self._timeout * (self._retries + 1)
         raise DeviceError(
@@ -346,7 +263,20 @@ class Device:
     def load_image(
         self, image: bytes, *, progress: Callable[[int, int], None] | None = None
     ) -> None:
-        """Load a device image as it is; see `load`."""
+        """Load a device image as it is; see `load`.
+
+        A load that the board has lost sight of, because its power failed for a moment or another
+        host wrote to it, is begun once more.
+        """
+        try:
+            self._send_image(image, progress)
+        except RefusedError as error:
+            if error.reason not in (RefusalReason.GAP, RefusalReason.INCOMPLETE):
+                raise
+            self._send_image(image, progress)
+
+    def _send_image(self, image: bytes, progress: Callable[[int, int], None] | None) -> None:
+        """Begin, send all parts, ask whether the network is active."""
         part = min(_LOAD_PART, body_limit(self.design) - size_of(LoadData))
         self.request(FrameType.LOAD_BEGIN, pack(LoadBegin, length=len(image)))
         for offset in range(0, len(image), part):
@@ -409,15 +339,3 @@ class Device:
             scores=scores,
             cycles=cycles,
         )
-
-
-def _reason(code: int) -> Any:
-    """Reason of a refusal; a number of a later version is kept as it is."""
-    return next((reason for reason in _REASONS if reason.value == code), code)
-
-
-def _refusal(fields: dict[str, int]) -> RefusedError:
-    """Error of a refusal."""
-    code = fields["detail"]
-    detail = next((error for error in _DETAILS if error.value == code), code)
-    return RefusedError(_reason(fields["reason"]), detail)

@@ -114,6 +114,8 @@ class FrameProcessor(wiring.Component):
         number = argument[8:]
         shift_argument = argument.eq(Cat(argument[8:], self.i.p.data))
         address, words = Signal(6), Signal(8)  # of registers
+        # Writes happen in the cycle after they are decided.
+        write, drop = Signal(), Signal(ControlWord)
         missing = Signal(length_bits)  # bytes of the image that is being loaded
         too_large = Signal()  # a number is no number of bytes of an image
         samples = Signal(range(_IN_FLIGHT + 1))
@@ -131,13 +133,16 @@ class FrameProcessor(wiring.Component):
             is_result.eq(reply == _Reply.RESULT),
             too_large.eq(number[length_bits:].any()),
             self.bus.address.eq(Cat(Const(0, 2), address)),
-            self.bus.write_data.eq(number),
+            # Of the control register only the bit that drops the network is looked at.
+            self.bus.write_data.eq(number | drop.as_value()),
+            self.bus.write.eq(write),
             feeder.i.payload.eq(self.i.payload),
             self.o_network.p.data.eq(self.i.p.data),
             self.o_network.p.last.eq(missing == 1),
         ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += ended.eq(self.i.p.last)
+        m.d.sync += [write.eq(0), drop.eq(0)]
         with m.If(~self.running):
             m.d.sync += samples.eq(0)
 
@@ -227,18 +232,18 @@ class FrameProcessor(wiring.Component):
                         with m.Else():
                             answer(_Reply.WORDS)
                     with m.Case(FrameType.WRITE):
-                        m.d.comb += [self.bus.address.eq(argument[:8]), self.bus.write.eq(1)]
+                        m.d.sync += [address.eq(argument[2:8]), write.eq(1)]
                         answer(_Reply.DONE)
                     with m.Case(FrameType.LOAD_BEGIN):
                         with m.If((number == 0) | too_large):
                             refuse(RefusalReason.IMAGE_SIZE)
                         with m.Else():
-                            m.d.comb += [
-                                self.bus.address.eq(register_address("control")),
-                                self.bus.write_data.eq(ControlWord.const({"drop": 1})),
-                                self.bus.write.eq(1),
+                            m.d.sync += [
+                                address.eq(register_address("control") // 4),
+                                drop.eq(ControlWord.const({"drop": 1})),
+                                write.eq(1),
+                                missing.eq(number),
                             ]
-                            m.d.sync += missing.eq(number)
                             answer(_Reply.DONE)
                     with m.Default():
                         with m.If(self.load_error != LoadError.NONE):

@@ -264,6 +264,27 @@ def test_an_image_that_the_board_refuses():
     assert board.network is None
 
 
+@pytest.mark.parametrize(("count", "works"), [(1, True), (2, False)])
+def test_a_load_that_the_board_lost_is_begun_once_more(count, works):
+    board = Board()
+    answer, lost = board.answer, []
+
+    def forgetful(frame):
+        if frame.type is FrameType.LOAD_END and len(lost) < count:
+            lost.append(frame)
+            board._image = b""
+        return answer(frame)
+
+    board.answer = forgetful
+    with device(board) as host:
+        if works:
+            host.load(NETWORK)
+        else:
+            with pytest.raises(RefusedError, match="The board refused the request: incomplete"):
+                host.load(NETWORK)
+    assert (board.network is not None) is works
+
+
 def test_refusals_of_a_later_version_are_told_as_numbers():
     board = Board()
     board.answer = lambda _frame: (FrameType.REFUSED, b"\x70\x71")
