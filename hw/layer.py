@@ -15,8 +15,8 @@ __all__ = ["Layer", "layer_latency", "observation_layout"]
 
 
 def layer_latency(layer: LayerDesign) -> int:
-    """Cycles from the taking of a word to its observation: row number, memory, row, lane."""
-    return 3 + lane_latency(layer)
+    """Cycles from the taking of a word to its observation: word, row number, memory, row, lane."""
+    return 4 + lane_latency(layer)
 
 
 def observation_layout(design: Design, layer: int) -> data.StructLayout:
@@ -44,8 +44,8 @@ class Layer(wiring.Component):
 
     ::
 
-        words --> row number --> weight memory --> row register --> P lanes --> observation
-          n          n+1              n+2              n+3         n+3+lane latency
+        words --> word --> row number --> weight memory --> row register --> P lanes
+          n       n+1         n+2              n+3              n+4       n+4+lane latency
 
     A pass takes ``planes`` cycles, in which the start values are read from the first rows of the
     block, and then one cycle a word. The last word of a pass is taken only while `room` is 1. The
@@ -135,10 +135,11 @@ class Layer(wiring.Component):
                     with m.If(final_block):
                         m.d.sync += [block.eq(0), block_row.eq(0)]
                     m.next = "LOAD"
+        base, place = Signal.like(block_row), Signal(range(max(this.planes, this.groups)))
+        m.d.sync += [base.eq(block_row + this.planes), place.eq(self.i.p.group)]
         with m.If(load):
-            m.d.sync += memory.read_row.eq(block_row + plane)
-        with m.Else():
-            m.d.sync += memory.read_row.eq(block_row + this.planes + self.i.p.group)
+            m.d.sync += [base.eq(block_row), place.eq(plane)]
+        m.d.sync += memory.read_row.eq(base + place)
 
         # What travels beside the row.
         stage = data.StructLayout(
@@ -170,8 +171,8 @@ class Layer(wiring.Component):
             m.submodules[f"lane{number}"] = lane = Lane(layer=this)
             m.d.comb += [
                 lane.bits.eq(row_register[number * width : (number + 1) * width]),
-                lane.spikes.eq(stages[2].spikes),
-                lane.load.eq(stages[2].load),
+                lane.spikes.eq(stages[3].spikes),
+                lane.load.eq(stages[3].load),
                 self.observation.potentials[number].eq(lane.potential),
             ]
         m.d.comb += [

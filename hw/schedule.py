@@ -17,8 +17,8 @@ from model.description import Network, Readout
 
 __all__ = ["SampleSchedule", "Schedule", "schedule"]
 
-# From the former's last word to the emitter's first cycle: stored, marked full, begun.
-_STORE_TURNAROUND = 3
+# From the former's last word to the emitter's first cycle: formed, stored, marked full, begun.
+_STORE_TURNAROUND = 4
 # From the last observation of a pass to the first beat or record: copied, offered.
 _COPY = 2
 
@@ -73,7 +73,7 @@ class _Work:
     """What a layer's store and passes have to do for N samples.
 
     ``words`` int (N, T): words of each step. ``beats`` int (N, blocks of the source, beats):
-    cycles that each beat occupies the former.
+    words of each beat.
     """
 
     words: np.ndarray
@@ -96,7 +96,7 @@ def _work(design: Design, layer: int, steps: np.ndarray, lanes: int, limit: int)
     flat = sample_of[first] * limit + groups[first]
     words = np.bincount(flat, minlength=samples * limit).reshape(samples, limit)
     beats = first.reshape(samples, -1, lanes // count, count).sum(axis=3)
-    return _Work(words=words, beats=np.maximum(beats, 1))
+    return _Work(words=words, beats=beats)
 
 
 class _Store:
@@ -107,6 +107,7 @@ class _Store:
         self._free = [0] * banks
         self._bank = 0
         self._former = -1  # last cycle in which the former was busy
+        self._moved = (-1, -1)  # cycles in which the last two beats left the two places
         self._emitted = -(1 << 62)
         self._ended = 0
 
@@ -118,16 +119,24 @@ class _Store:
         self, offered: int, beats: Sequence[int], *, last: bool = True
     ) -> tuple[int | None, int]:
         """As `collect`; returns the transfers of the last two beats (None if there is but one)."""
-        first = max(self._former, offered)
-        start = max(first + 1, self._free[self._bank])
-        self._former = start + sum(beats) - 1
+        free, former = self._free[self._bank], self._former
+        before, taken = self._moved
+        transfer, previous = offered - 1, None
+        final = len(beats) - 1
+        for number, words in enumerate(beats):
+            if number:
+                previous = transfer
+            # The second place is free once the beat before the last one has left.
+            transfer = max(transfer + 1, before + 1)
+            moved = max(transfer + 1, taken + 1)
+            if words or (last and number == final):
+                moved = max(moved, former)
+                former = max(moved + 1, free) + max(words, 1) - 1
+            before, taken = taken, moved
+        self._moved, self._former = (before, taken), former
         if last:
-            self._ended = self._former
-
-        def transfer(beat: int) -> int:
-            return first if beat == 0 else start + sum(beats[:beat]) - 1
-
-        return transfer(len(beats) - 2) if len(beats) > 1 else None, transfer(len(beats) - 1)
+            self._ended = former
+        return previous, transfer
 
     def emission(
         self, words: np.ndarray, stop: tuple[int, int] | None = None

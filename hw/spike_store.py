@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spike times in any order to spike words sorted by step."""
 
-from amaranth import Array, Cat, Module, Signal, unsigned
+from amaranth import Array, Cat, Const, Module, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,12 +16,15 @@ class SpikeStore(wiring.Component):
 
     ::
 
-        beats of G times --> former --> collect --> words + heads --> emit --> words by step
-                             (word a cycle)         (one list a step)
+        beats of G times --> 2 places --> former --> collect --> words + heads --> emit
+                                     (word a cycle)           (one list a step)
 
-    *Collecting*: a beat occupies the former for max(1, number of words in it) cycles, where a
-    word holds the spikes of one step among S neighbouring inputs. *Emitting* starts 3 cycles
-    after the cycle in which the former was done with the last beat, and takes, for steps
+    *Collecting*: beats wait in two places, so that `i.ready` is a flip-flop; the first of them
+    moves on to the former when that is free, a cycle after it came at the earliest. A beat
+    occupies the former for max(1, number of words in it) cycles, where a word holds the spikes of
+    one step among S neighbouring inputs. A beat without spikes that is not the last moves on to
+    nowhere, whether the former is free or not. *Emitting* starts 4 cycles after the cycle in
+    which the former was done with the last beat, and takes, for steps
     0..top, one cycle a step and one a word; a step without spikes costs its one cycle. With one
     bank the next sample is collected after emission has ended, with two meanwhile. After a reset
     the heads are cleared, one a cycle, before anything is collected.
@@ -70,9 +73,16 @@ class SpikeStore(wiring.Component):
         count = design.times_per_cycle(self._layer)
         subgroups = count // width
         pointer_bits = index_bits(design.max_words(self._layer))
-        pointer = data.StructLayout({"index": pointer_bits, "valid": 1})
+        # `single`: the list has one word. A word tells of the one behind it whether that is the
+        # last, so that a word's own place in the list is known before the memory gives it.
+        pointer = data.StructLayout({"index": pointer_bits, "valid": 1, "single": 1})
         word = data.StructLayout(
-            {"group": index_bits(layer.groups), "spikes": width, "next": pointer}
+            {
+                "group": index_bits(layer.groups),
+                "spikes": width,
+                "next": pointer_bits,
+                "next_is_last": 1,
+            }
         )
 
         # Shared state. `busy`: no collecting; `full`: emission may start or runs.
@@ -82,9 +92,7 @@ class SpikeStore(wiring.Component):
         collect_bank = Signal(index_bits(banks))
         emit_bank = Signal(index_bits(banks))
 
-        m.submodules.words = words = memory.Memory(
-            shape=word, depth=banks << pointer_bits, init=[]
-        )
+        m.submodules.words = words = memory.Memory(shape=word, depth=banks << pointer_bits, init=[])
         words_write = words.write_port()
         words_read = words.read_port()
         heads, heads_write, heads_read = [], [], []
@@ -104,57 +112,134 @@ class SpikeStore(wiring.Component):
             with m.If(clear_step == design.steps - 1):
                 m.d.sync += clearing.eq(0)
 
-        # Former: one word a cycle out of the beat in hand.
-        beat = Signal(spike_time_beat(design, self._layer))
-        occupied = Signal()
-        group_base = Signal(unsigned(index_bits(layer.groups) + 1))
-        pending = Array(beat.fires[j * width : (j + 1) * width] for j in range(subgroups))
+        # Two places for beats.
+        waiting = Signal(spike_time_beat(design, self._layer))
+        spare = Signal.like(waiting)
+        is_waiting, is_spare = Signal(), Signal()
+        leave = Signal()
+        m.d.comb += self.i.ready.eq(~is_spare)
+        with m.If(~is_waiting | leave):
+            m.d.sync += is_spare.eq(0)
+            with m.If(is_spare):
+                m.d.sync += [waiting.eq(spare), is_waiting.eq(1)]
+            with m.Else():
+                m.d.sync += [waiting.eq(self.i.p), is_waiting.eq(self.i.valid)]
+        with m.Elif(self.i.valid & self.i.ready):
+            m.d.sync += [spare.eq(self.i.p), is_spare.eq(1)]
+        waiting_base = Signal(unsigned(index_bits(layer.groups) + 1))
+        with m.If(leave):
+            m.d.sync += waiting_base.eq(waiting_base + subgroups)
+            with m.If(waiting.last):
+                m.d.sync += waiting_base.eq(0)
+
+        # Former: one word a cycle out of the beat in hand. A word has a leader: the first input
+        # of its group that spikes in its step; `same` tells which later ones belong to it.
+        times = list(zip(waiting.fires, waiting.steps, strict=True))
+        leaders = Signal(count)
+        new_leaders = Signal(count)
+        steps = [Signal(design.step_bits, name=f"step{k}") for k in range(count)]
+        same: dict[tuple[int, int], Signal] = {}
+        load = Signal()
+        for later in range(count):
+            begin = later - later % width
+            follows = []
+            for earlier in range(begin, later):
+                (fires, at), (fires_too, at_too) = times[earlier], times[later]
+                equal = Signal(name=f"equal{earlier}_{later}")
+                m.d.comb += equal.eq(fires & fires_too & (at == at_too))
+                follows.append(equal)
+                same[earlier, later] = Signal(name=f"same{earlier}_{later}")
+                with m.If(load):
+                    m.d.sync += same[earlier, later].eq(equal)
+            m.d.comb += new_leaders[later].eq(times[later][0] & ~Cat(follows).any())
+            with m.If(load):
+                m.d.sync += steps[later].eq(times[later][1])
+
+        present, more, first_of = [], [], []
+        step_of, spikes_of = [], []
+        for j in range(subgroups):
+            places = range(j * width, (j + 1) * width)
+            part = leaders[j * width : (j + 1) * width]
+            first = Signal(width, name=f"first{j}")
+            m.d.comb += first.eq(part & (~part + 1))
+            first_of.append(first)
+            present.append(part.any())
+            more.append((part & (part - 1)[:width]).any())
+            here = Signal(design.step_bits, name=f"step_of{j}")
+            spikes = Signal(width, name=f"spikes_of{j}")
+            for place in reversed(places):
+                with m.If(leaders[place]):
+                    later = range(place + 1, places.stop)
+                    before = Const(0, place - places.start)
+                    m.d.comb += [
+                        here.eq(steps[place]),
+                        spikes.eq(Cat(before, Const(1, 1), *(same[place, k] for k in later))),
+                    ]
+            step_of.append(here)
+            spikes_of.append(spikes)
         subgroup = Signal(index_bits(subgroups))
         for j in reversed(range(subgroups)):
-            with m.If(pending[j].any() if subgroups > 1 else 1):
+            with m.If(present[j]):
                 m.d.comb += subgroup.eq(j)
-        fires = Signal(width)
-        m.d.comb += fires.eq(pending[subgroup])
-        steps = [Signal(design.step_bits, name=f"step{k}") for k in range(width)]
-        for k in range(width):
-            choices = Array(beat.steps[j * width + k] for j in range(subgroups))
-            m.d.comb += steps[k].eq(choices[subgroup])
-        step = Signal(design.step_bits)
-        for k in reversed(range(width)):
-            with m.If(fires[k]):
-                m.d.comb += step.eq(steps[k])
-        spikes = Signal(width)
-        m.d.comb += spikes.eq(Cat(fires[k] & (steps[k] == step) for k in range(width)))
         remaining = Signal(count)
         for j in range(subgroups):
             part = slice(j * width, (j + 1) * width)
-            m.d.comb += remaining[part].eq(
-                beat.fires[part] & ~(spikes & (subgroup == j).replicate(width))
-            )
+            taken = (subgroup == j) if subgroups > 1 else Const(1, 1)
+            m.d.comb += remaining[part].eq(leaders[part] & ~(first_of[j] & taken.replicate(width)))
+        occupied, is_last = Signal(), Signal()
+        base = Signal.like(waiting_base)
+        present_bits = Cat(present)
+        is_done = Signal()  # no word is left after this one
         can_collect = Signal()
-        form = Signal()
         done = Signal()
         end = Signal()
+        without_spikes = Signal()
         m.d.comb += [
+            is_done.eq(~Cat(more).any() & ~(present_bits & (present_bits - 1)[:subgroups]).any()),
             can_collect.eq(occupied & ~clearing & ~busy.bit_select(collect_bank, 1)),
-            form.eq(can_collect & fires.any()),
-            done.eq(can_collect & ~remaining.any()),
-            end.eq(done & beat.last),
-            self.i.ready.eq(~occupied | done),
+            done.eq(can_collect & is_done),
+            end.eq(done & is_last),
+            without_spikes.eq(~waiting.fires.any() & ~waiting.last),
+            load.eq(~occupied | done),
+            leave.eq(is_waiting & (load | without_spikes)),
         ]
-        with m.If(can_collect):
-            m.d.sync += beat.fires.eq(remaining)
-        with m.If(done):
-            m.d.sync += group_base.eq(group_base + subgroups)
+        with m.If(load):
+            m.d.sync += [
+                occupied.eq(is_waiting & ~without_spikes),
+                leaders.eq(new_leaders),
+                is_last.eq(waiting.last),
+                base.eq(waiting_base),
+            ]
+        with m.Elif(can_collect):
+            m.d.sync += leaders.eq(remaining)
         with m.If(end):
-            m.d.sync += [group_base.eq(0), busy.bit_select(collect_bank, 1).eq(1)]
+            m.d.sync += busy.bit_select(collect_bank, 1).eq(1)
             if banks == 2:
                 m.d.sync += collect_bank.eq(~collect_bank)
-        with m.If(self.i.ready):
-            m.d.sync += [occupied.eq(self.i.valid), beat.eq(self.i.p)]
+        formed = Signal(
+            data.StructLayout(
+                {
+                    "valid": 1,
+                    "end": 1,
+                    "bank": index_bits(banks),
+                    "step": design.step_bits,
+                    "group": index_bits(layer.groups),
+                    "spikes": width,
+                }
+            )
+        )
+        m.d.sync += [
+            formed.valid.eq(can_collect & leaders.any()),
+            formed.end.eq(end),
+            formed.bank.eq(collect_bank),
+            formed.step.eq(Array(step_of)[subgroup]),
+            # Group numbers of real inputs fit; beats of padding never spike.
+            formed.group.eq(base + subgroup),
+            formed.spikes.eq(Array(spikes_of)[subgroup]),
+        ]
 
-        # Collect: link the word in front of the list of its step. The head is read in the
-        # former's cycle; a word of the same step right before has not been stored yet.
+        # Collect: link the word in front of the list of its step. The head is read in the cycle
+        # before; a word of the same step right before has not been stored then.
         number = Signal(pointer_bits)
         stored = Signal(
             data.StructLayout(
@@ -170,22 +255,19 @@ class SpikeStore(wiring.Component):
                 }
             )
         )
-        previous = Signal(pointer_bits)
-        with m.If(form):
+        with m.If(formed.valid):
             m.d.sync += number.eq(number + 1)
-        with m.If(end):
+        with m.If(formed.end):
             m.d.sync += number.eq(0)
         m.d.sync += [
-            stored.valid.eq(form),
-            stored.end.eq(end),
-            stored.bank.eq(collect_bank),
-            stored.step.eq(step),
+            stored.valid.eq(formed.valid),
+            stored.end.eq(formed.end),
+            stored.bank.eq(formed.bank),
+            stored.step.eq(formed.step),
             stored.index.eq(number),
-            # Group numbers of real inputs fit; beats of padding never spike.
-            stored.group.eq(group_base + subgroup),
-            stored.spikes.eq(spikes),
-            stored.follows.eq(stored.valid & ~stored.end & (stored.step == step)),
-            previous.eq(stored.index),
+            stored.group.eq(formed.group),
+            stored.spikes.eq(formed.spikes),
+            stored.follows.eq(stored.valid & ~stored.end & (stored.step == formed.step)),
         ]
         head_before = Signal(pointer)
         head = Signal(pointer)
@@ -195,17 +277,24 @@ class SpikeStore(wiring.Component):
                 m.d.comb += head_before.eq(heads_read[1].data)
             with m.If(emit_bank):
                 m.d.comb += head.eq(heads_read[1].data)
+        previous = Signal(pointer)
+        behind = Signal(pointer)
+        m.d.comb += behind.eq(head_before)
+        with m.If(stored.follows):
+            m.d.comb += behind.eq(previous)
+        new_head = Signal(pointer)
         m.d.comb += [
+            new_head.index.eq(stored.index),
+            new_head.valid.eq(1),
+            new_head.single.eq(~behind.valid),
             words_write.en.eq(stored.valid),
             words_write.addr.eq(Cat(stored.index, stored.bank)[: len(words_write.addr)]),
             words_write.data.group.eq(stored.group),
             words_write.data.spikes.eq(stored.spikes),
-            words_write.data.next.valid.eq(stored.follows | head_before.valid),
+            words_write.data.next.eq(behind.index),
+            words_write.data.next_is_last.eq(behind.single),
         ]
-        with m.If(stored.follows):
-            m.d.comb += words_write.data.next.index.eq(previous)
-        with m.Else():
-            m.d.comb += words_write.data.next.index.eq(head_before.index)
+        m.d.sync += previous.eq(new_head)
         with m.If(stored.valid & (stored.step > top[stored.bank])):
             m.d.sync += top[stored.bank].eq(stored.step)
         with m.If(stored.end):
@@ -233,10 +322,9 @@ class SpikeStore(wiring.Component):
                 m.d.comb += [
                     heads_write[bank].en.eq(stored.valid & (stored.bank == bank)),
                     heads_write[bank].addr.eq(stored.step),
-                    heads_write[bank].data.index.eq(stored.index),
-                    heads_write[bank].data.valid.eq(1),
-                    heads_read[bank].en.eq(form),
-                    heads_read[bank].addr.eq(step),
+                    heads_write[bank].data.eq(new_head),
+                    heads_read[bank].en.eq(formed.valid),
+                    heads_read[bank].addr.eq(formed.step),
                 ]
         next_word = Signal(pointer_bits)
         m.d.comb += words_read.addr.eq(Cat(next_word, emit_bank)[: len(words_read.addr)])
@@ -246,7 +334,12 @@ class SpikeStore(wiring.Component):
             m.d.comb += end_step.eq(self.last_step)
         final = Signal()
         leave_step = Signal()
-        m.d.comb += [final.eq(emit_step == end_step), self.o.p.step.eq(emit_step)]
+        # A step stands for a cycle or more before this is asked for.
+        m.d.sync += final.eq(emit_step == end_step)
+        with m.If(leave_step):
+            m.d.sync += final.eq(emit_step + 1 == end_step)
+        m.d.comb += self.o.p.step.eq(emit_step)
+        end_of_list = Signal()  # the word in hand is the last of its step
         words_read_enable = Signal()
         m.d.comb += words_read.en.eq(words_read_enable)
         emit_sample = Signal(2)
@@ -262,6 +355,7 @@ class SpikeStore(wiring.Component):
                 m.d.comb += [head_clear.eq(1), next_word.eq(head.index)]
                 with m.If(head.valid & ~stopped):
                     m.d.comb += words_read_enable.eq(1)
+                    m.d.sync += end_of_list.eq(head.single)
                     m.next = "WORD"
                 with m.Else():
                     m.d.comb += [
@@ -275,16 +369,17 @@ class SpikeStore(wiring.Component):
                             m.next = "IDLE"
             with m.State("WORD"):
                 m.d.comb += [
-                    next_word.eq(words_read.data.next.index),
+                    next_word.eq(words_read.data.next),
                     self.o.valid.eq(1),
                     self.o.p.group.eq(words_read.data.group),
                     self.o.p.spikes.eq(words_read.data.spikes),
-                    self.o.p.end_of_step.eq(~words_read.data.next.valid),
-                    self.o.p.last.eq(~words_read.data.next.valid & final),
+                    self.o.p.end_of_step.eq(end_of_list),
+                    self.o.p.last.eq(end_of_list & final),
                 ]
                 with m.If(self.o.ready):
-                    m.d.comb += words_read_enable.eq(words_read.data.next.valid)
-                    with m.If(~words_read.data.next.valid | (stopped & ~final)):
+                    m.d.comb += words_read_enable.eq(~end_of_list)
+                    m.d.sync += end_of_list.eq(words_read.data.next_is_last)
+                    with m.If(end_of_list | (stopped & ~final)):
                         m.d.comb += leave_step.eq(1)
                     with m.Elif(stopped):
                         m.next = "STOPPED"
