@@ -85,6 +85,8 @@ def build_design(
         "achieved_mhz": made.place.achieved_mhz,
         "cycles_per_image": pace.cycles_per_image,
         "cycles_over": f"{pace.images} images of {pace.origin}",
+        "fed_by": f"{design.sample_input}, {design.pixels_per_cycle} a cycle, encoded on chip; "
+        "the serial line is slower",
         "latency_us": pace.latency_cycles / made.clock_mhz,
         "images_per_s": 1e6 * made.clock_mhz / pace.cycles_per_image,
         "bandwidth_share": share,
@@ -113,6 +115,7 @@ def report_text(facts: dict[str, Any]) -> str:
         f"clock            {facts['clock_mhz']:.2f} MHz "
         f"(slowest path allows {facts['achieved_mhz']:.2f} MHz)",
         f"cycles an image  {facts['cycles_per_image']:.1f} (over {facts['cycles_over']})",
+        f"fed by           {facts['fed_by']}",
         f"latency          {facts['latency_us']:.1f} us",
         f"images a second  {facts['images_per_s']:,.0f} (estimated: clock / cycles)",
         f"weight bandwidth {100 * facts['bandwidth_share']:.1f} % of what the chip's memories can "
