@@ -10,12 +10,12 @@ from hw.intensity_table import IntensityTable
 from hw.layer import Layer, observation_layout
 from hw.readout import Readout
 from hw.replay_buffer import ReplayBuffer
-from hw.spike_store import SpikeStore
+from hw.spike_store import ENTRY, SpikeStore
 from hw.spike_times import SpikeTimes
 from hw.spike_word import output_record, pixel_beat, spike_word
 from model.description import Readout as Rule
 
-__all__ = ["ENTRY", "Core", "core_config", "spike_counts"]
+__all__ = ["Core", "core_config", "spike_counts"]
 
 
 def core_config(design: Design) -> data.StructLayout:
@@ -29,10 +29,6 @@ def core_config(design: Design) -> data.StructLayout:
             "layers": data.ArrayLayout(layer, len(design.layers)),
         }
     )
-
-
-#: Handshake of the beats that enter the first spike store, or of the words of a sample.
-ENTRY = data.StructLayout({"valid": 1, "ready": 1, "last": 1})
 
 
 def spike_counts(design: Design) -> data.ArrayLayout:
@@ -111,7 +107,7 @@ class Core(wiring.Component):
     @property
     def entry_latency(self) -> int:
         """Cycles from the taking of a beat to its transfer at ``entry``."""
-        return 1 if self._design.sample_input == "pixels" else 0
+        return 2 if self._design.sample_input == "pixels" else 0
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
@@ -148,12 +144,12 @@ class Core(wiring.Component):
                 table.write_data.fires.eq(~row_of(0)[15]),
             ]
             source = table.o
-            assert table.latency == self.entry_latency
-        m.d.comb += [
-            self.entry.valid.eq(source.valid & self.running),
-            self.entry.ready.eq(source.ready),
-            self.entry.last.eq(source.p.last),
-        ]
+        else:
+            m.d.comb += [
+                self.entry.valid.eq(source.valid & self.running),
+                self.entry.ready.eq(source.ready),
+                self.entry.last.eq(source.p.last),
+            ]
 
         for index, this in enumerate(design.layers):
             is_output = index == len(design.layers) - 1
@@ -162,6 +158,11 @@ class Core(wiring.Component):
                     SpikeStore(design=design, layer=index)
                 )
                 connect(m, source, store.i)
+                if index == 0:
+                    m.d.comb += [
+                        self.entry.eq(store.entry),
+                        self.entry.valid.eq(store.entry.valid & self.running),
+                    ]
                 if is_output and Rule.SUMMED_POTENTIAL in design.readouts:
                     summed = design.readouts.index(Rule.SUMMED_POTENTIAL)
                     m.d.comb += [

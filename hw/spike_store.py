@@ -8,7 +8,10 @@ from amaranth.lib.wiring import In, Out
 from hw.design import Design, index_bits
 from hw.spike_word import spike_time_beat, spike_word
 
-__all__ = ["SpikeStore"]
+__all__ = ["ENTRY", "SpikeStore"]
+
+#: Transfers of beats or words of samples.
+ENTRY = data.StructLayout({"valid": 1, "ready": 1, "last": 1})
 
 
 class SpikeStore(wiring.Component):
@@ -49,6 +52,9 @@ class SpikeStore(wiring.Component):
     stop : In(1), stop_sample : In(2)
         Leave out what has not been sent yet of a sample (its number modulo 4): from the next
         cycle on, steps cost one cycle each, and the last one is marked by a word without spikes.
+    entry : Out(ENTRY)
+        Transfers to the former. Ready and not valid: a cycle that a source without gaps would
+        have spared.
     """
 
     def __init__(self, *, design: Design, layer: int) -> None:
@@ -62,6 +68,7 @@ class SpikeStore(wiring.Component):
                 "last_step": In(design.step_bits),
                 "stop": In(1),
                 "stop_sample": In(2),
+                "entry": Out(ENTRY),
             }
         )
 
@@ -216,6 +223,20 @@ class SpikeStore(wiring.Component):
             m.d.sync += busy.bit_select(collect_bank, 1).eq(1)
             if banks == 2:
                 m.d.sync += collect_bank.eq(~collect_bank)
+        # Beats without spikes that come late would have moved on beside words that are done.
+        spared = Signal(range(count + 1))
+        with m.If(end | (load & leave & ~without_spikes)):
+            m.d.sync += spared.eq(0)
+        with m.Elif(load & leave & (spared != 0)):
+            m.d.sync += spared.eq(spared - 1)
+        with m.Elif(~load & ~leave):
+            # Of the words of one beat.
+            m.d.sync += spared.eq(spared + 1)
+        m.d.comb += [
+            self.entry.valid.eq(is_waiting & (~without_spikes | (spared == 0))),
+            self.entry.ready.eq(load),
+            self.entry.last.eq(waiting.last),
+        ]
         formed = Signal(
             data.StructLayout(
                 {
