@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped networks: present, small, documented, and as good as their metadata says."""
+
+from pathlib import Path
+
+import pytest
+
+from model import zoo
+from model.data import open_dataset
+from model.description import Readout
+from model.evaluate import evaluate
+from model.network_file import NetworkFileError, save_network
+from model.train import recipe_names
+
+SIZES = {
+    "bs4nn-digits": (64, 64, 10),
+    "bs4nn-fashion-1000": (784, 1000, 10),
+    "bs4nn-fashion-1000-potential": (784, 1000, 10),
+    "bs4nn-mnist-256": (784, 256, 10),
+    "bs4nn-mnist-256-potential": (784, 256, 10),
+    "bs4nn-mnist-600": (784, 600, 10),
+    "bs4nn-mnist-600-potential": (784, 600, 10),
+}
+FLOORS = {
+    "bs4nn-digits": 0.9,
+    "bs4nn-fashion-1000": 0.88,
+    "bs4nn-fashion-1000-potential": 0.888,
+    "bs4nn-mnist-256": 0.973,
+    "bs4nn-mnist-256-potential": 0.977,
+    "bs4nn-mnist-600": 0.979,
+    "bs4nn-mnist-600-potential": 0.982,
+}
+
+
+def test_names() -> None:
+    assert zoo.names() == tuple(sorted(SIZES))
+
+
+@pytest.mark.parametrize("name", sorted(SIZES))
+def test_network_says_where_it_comes_from(name: str) -> None:
+    network = zoo.load(name)
+    facts = network.metadata
+    assert network.sizes == SIZES[name]
+    assert network.steps <= 8
+    potential = name.endswith("-potential")
+    assert network.readout is (Readout.SUMMED_POTENTIAL if potential else Readout.FIRST_SPIKE)
+    assert name in recipe_names()
+    assert facts["name"] == facts["recipe"]["name"] == name
+    assert tuple(facts["recipe"]["levels"]) == network.encoding.levels
+    assert facts["command"].startswith("popspike train ")
+    assert facts["data_licence"]
+    assert isinstance(facts["seed"], int)
+    for part in ("validation", "test"):
+        assert FLOORS[name] <= facts[f"{part}_accuracy"] <= 1
+        paper = facts[f"{part}_accuracy_paper_rule"]
+        assert paper is None if potential else paper >= facts[f"{part}_accuracy"]
+    assert zoo.path(name).stat().st_size < 150_000
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(SIZES) if "mnist" in name])
+def test_network_reads_the_shipped_digits(name: str) -> None:
+    digits = open_dataset("mnist-samples").part("test")
+    result = evaluate(zoo.load(name), digits.images, digits.labels)
+    assert result.accuracy > 0.95
+
+
+def test_loads_a_file_by_its_path(tmp_path: Path) -> None:
+    network = zoo.load("bs4nn-digits")
+    path = save_network(network, tmp_path / "mine.safetensors")
+    assert zoo.load(path).fingerprint() == network.fingerprint()
+    assert zoo.path(path) == path
+
+
+def test_unknown_name_lists_the_known() -> None:
+    with pytest.raises(NetworkFileError, match=r"or one of bs4nn-digits, .*, not 'bs4nn'"):
+        zoo.load("bs4nn")
+    with pytest.raises(NetworkFileError, match=r"absent\.safetensors does not exist"):
+        zoo.load("absent.safetensors")
