@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out, connect
 from hw.accelerator import Accelerator
 from hw.byte_beat import ByteBeat
 from hw.design import Design
-from hw.link.frame_processor import check_pixels
 from hw.link.link import Link
+from hw.link.packets import check_pixels
 from hw.link.uart_receiver import UartReceiver, check_divisor
 from hw.link.uart_transmitter import UartTransmitter
 from hw.spike_word import output_record, pixel_beat

@@ -21,6 +21,7 @@ from hw.link.packets import (
     ResultEnd,
     ResultEntry,
     WriteRequest,
+    check_pixels,
     image_length_bits,
     size_of,
 )
@@ -29,7 +30,7 @@ from hw.register_map import ControlWord, register_address
 from hw.registers import RegisterBus
 from hw.spike_word import output_record, pixel_beat
 
-__all__ = ["FrameProcessor", "check_pixels"]
+__all__ = ["FrameProcessor"]
 
 # Samples that may be in the accelerator at a time. With one in it, another can always be taken
 # whole, whether or not somebody takes the records of the first; so nothing can lock up.
@@ -43,15 +44,6 @@ class _Reply(enum.Enum, shape=2):
     WORDS = 1
     RESULT = 2
     REFUSED = 3
-
-
-def check_pixels(design: Design) -> Design:
-    """Return the design, or raise if its samples are not pixels."""
-    if design.sample_input != "pixels":
-        raise ValueError(
-            f"Sample input of a design with a link must be pixels, not {design.sample_input!r}"
-        )
-    return design
 
 
 class FrameProcessor(wiring.Component):

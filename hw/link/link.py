@@ -10,10 +10,10 @@ from hw.design import Design
 from hw.image_layout import LoadError
 from hw.link.cobs_decoder import CobsDecoder
 from hw.link.cobs_encoder import CobsEncoder
-from hw.link.frame_processor import FrameProcessor, check_pixels
+from hw.link.frame_processor import FrameProcessor
 from hw.link.frame_receiver import FrameReceiver
 from hw.link.frame_sender import FrameSender
-from hw.link.packets import buffer_depth
+from hw.link.packets import buffer_depth, check_pixels
 from hw.register_map import ErrorFlags
 from hw.registers import RegisterBus
 from hw.spike_word import output_record, pixel_beat

@@ -34,6 +34,7 @@ __all__ = [
     "WriteRequest",
     "body_limit",
     "buffer_depth",
+    "check_pixels",
     "image_length_bits",
     "packet_rows",
     "size_of",
@@ -136,7 +137,7 @@ class ResultEntry(data.Struct):
 
 class ResultEnd(data.Struct):
     """``winner`` is the class; ``cycles`` from the first pixel to the last record, waiting for the
-    link left out, or 0 if the sample entered while another was in the accelerator."""
+    link left out (`hw.latency_counter`), or 0 if another sample was in the accelerator."""
 
     winner: 16
     cycles: 32
@@ -239,6 +240,15 @@ def body_limit(design: Design) -> int:
 def image_length_bits(design: Design) -> int:
     """Bits of the longest image that may be announced."""
     return max_image_bytes(design).bit_length()
+
+
+def check_pixels(design: Design) -> Design:
+    """Return the design, or raise if its samples are not pixels."""
+    if design.sample_input != "pixels":
+        raise ValueError(
+            f"Sample input of a design with a link must be pixels, not {design.sample_input!r}"
+        )
+    return design
 
 
 def packet_rows() -> list[tuple[str, str, str, str, str]]:

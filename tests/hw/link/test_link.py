@@ -167,6 +167,30 @@ def test_results_of_pipelined_samples_come_in_order_with_their_sequence():
     converse(design, talk)
 
 
+def test_a_third_sample_in_flight_is_refused_and_the_others_are_answered():
+    design = design_for([NETWORK])
+    image = bytes(range(NETWORK.features))
+
+    async def talk(host):
+        await load(host, device_image(NETWORK, design))
+        for number in range(3):
+            frame = Frame(type=FrameType.SAMPLE, sequence=50 + number, body=image)
+            await host.send(encode_frame(frame))
+        replies = {}
+        while (reply := await host.wait()) is not None:
+            replies[reply.sequence] = reply
+        assert sorted(replies) == [50, 51, 52]
+        assert refusal(replies[52]) == (RefusalReason.BUSY, 0)
+        for number in (50, 51):
+            assert result(replies[number])[:2] == reference(NETWORK, image)
+        # Only the first found the accelerator empty.
+        assert result(replies[50])[2] > 0
+        assert result(replies[51])[2] == 0
+        assert result(await host.request(FrameType.SAMPLE, image))[2] > 0
+
+    converse(design, talk)
+
+
 def test_registers_describe_the_design():
     design = design_for([NETWORK, OTHER])
 
