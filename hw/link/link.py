@@ -84,11 +84,13 @@ class Link(wiring.Component):
         connect(m, flipped(self.i), decoder.i)
         connect(m, decoder.o, receiver.i)
         connect(m, receiver.o, processor.i)
-        # Cuts the path from a record through reply, CRC and encoder.
+        # These cut the paths from a record through reply, CRC and encoder, and back.
         m.submodules.reply = reply = StreamRegister(shape=ByteBeat)
         connect(m, processor.o, reply.i)
         connect(m, reply.o, sender.i)
-        connect(m, sender.o, encoder.i)
+        m.submodules.framed = framed = StreamRegister(shape=ByteBeat)
+        connect(m, sender.o, framed.i)
+        connect(m, framed.o, encoder.i)
         connect(m, encoder.o, flipped(self.o))
         connect(m, processor.o_network, flipped(self.o_network))
         connect(m, processor.o_sample, flipped(self.o_sample))
