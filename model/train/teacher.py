@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.train.augment import distort
-from model.train.checkpoint import load_checkpoint, save_checkpoint
+from model.train.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from model.train.config import TrainConfig
 from model.train.schedule import warm_cosine
 from model.train.tables import Augmentation
@@ -96,7 +96,8 @@ def train_teacher(
     labels
         int64 (N,), on the same device.
     directory
-        Gets ``teacher.pt`` when the teacher is finished.
+        Gets ``teacher.pt`` when the teacher is finished. One in its folder ``start``, of the run
+        that this one starts from, is used where its settings are the same.
     resume
         Use ``teacher.pt`` if it is there.
     on_message
@@ -120,10 +121,25 @@ def train_teacher(
             state = load_checkpoint(path, config=identity, device=device)
             teacher.load_state_dict(state["teacher"])
             return teacher.eval()
+        if directory is not None and _take_over(teacher, directory / "start", identity):
+            return teacher.eval()
         _fit(teacher, config, images, labels, on_message)
     if path is not None:
         save_checkpoint(path, {"config": identity, "teacher": teacher.state_dict()})
     return teacher.eval()
+
+
+def _take_over(teacher: Teacher, directory: Path, identity: dict[str, Any]) -> bool:
+    """Read the teacher of the run that this one starts from, if it had the same settings."""
+    path = directory / "teacher.pt"
+    if not path.exists():
+        return False
+    try:
+        state = load_checkpoint(path, config=identity, device=next(teacher.parameters()).device)
+    except CheckpointError:
+        return False
+    teacher.load_state_dict(state["teacher"])
+    return True
 
 
 def _fit(

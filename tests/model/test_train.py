@@ -179,6 +179,25 @@ def test_learns_from_a_teacher_and_reads_it_back(tmp_path: Path) -> None:
         train(config=config, samples=flat(TRAINING))
 
 
+def test_takes_over_the_teacher_of_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distillation = Distillation(weight=0.5, teacher_epochs=2, copies=1)
+    first = dataclasses.replace(SMALL, distillation=distillation, epochs=1)
+    monkeypatch.setattr("model.train.loop.load_recipe", lambda *_, **__: first)
+    lines: list[str] = []
+    train(
+        config=dataclasses.replace(first, start="first"),
+        samples=TRAINING,
+        directory=tmp_path,
+        on_message=lines.append,
+    )
+    assert [line for line in lines if "epoch" in line] == [
+        "teacher: epoch 1/2",
+        "teacher: epoch 2/2",
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
