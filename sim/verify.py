@@ -10,18 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from firmware.image import device_image
 from hw.design import Design
 from hw.export import export
-from hw.export_top import bundle_fields
 from hw.schedule import Schedule, schedule
-from hw.spike_word import output_record
 from model.description import Network
 from model.golden import Trace
 from model.golden import run as run_golden
+from sim.bench_files import Seen, read_seen, write_bench
 from sim.cells import cell_models
-from sim.compare import Divergence, Observation, Record, compare, compare_cycles, unfold
-from sim.samples import sample_beats
+from sim.compare import Divergence, Record, compare, compare_cycles, unfold
 from sim.simulator import BenchError, Simulator, build_simulator, run_bench
 
 __all__ = ["Verification", "verify"]
@@ -81,17 +78,6 @@ class Verification:
     def ok(self) -> bool:
         """Equal in every value and in every cycle."""
         return not self.mismatches and self.cycles_as_scheduled
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Seen:
-    """What a bench wrote down."""
-
-    first_beats: list[int]
-    last_beats: list[int]
-    observations: list[list[Observation]]
-    records: list[Record]
-    failure: str | None
 
 
 def verify(
@@ -213,7 +199,7 @@ def verify(
     )
 
 
-def _cycles(network: Network, plan: Schedule, seen: _Seen) -> list[Divergence]:
+def _cycles(network: Network, plan: Schedule, seen: Seen) -> list[Divergence]:
     return list(
         compare_cycles(
             network=network,
@@ -244,28 +230,10 @@ def _run(
     seed: int,
     *,
     waves: bool = False,
-) -> _Seen:
+) -> Seen:
     """One run of the bench."""
     folder.mkdir(parents=True)
-    samples = sample_beats(design, network, images)
-    size = (samples[0].width + 7) // 8
-    stream = b"".join(sample.to_bytes() for sample in samples)
-    # Longer than a sample can take with pauses: all words of all layers, for every block.
-    patience = 5_000 + 8 * sum(
-        layer.blocks * (design.max_words(index) + design.steps + layer.planes)
-        for index, layer in enumerate(design.layers)
-    )
-    np.savez(
-        folder / "bench.npz",
-        image=np.frombuffer(device_image(network, design), dtype=np.uint8),
-        beats=np.frombuffer(stream, dtype=np.uint8).reshape(-1, size),
-        lengths=np.array([len(sample.beats) for sample in samples]),
-        records=len(images) * network.classes,
-        layers=len(network.layers),
-        seed=seed,
-        stall=stall,
-        patience=patience,
-    )
+    write_bench(folder, design, network, images, stall=stall, seed=seed)
     failure = None
     try:
         run_bench(simulator, bench=_BENCH, folder=folder, waves=waves)
@@ -273,62 +241,7 @@ def _run(
         if not (folder / "seen.npz").exists():
             raise
         failure = str(error)
-    return _read(folder / "seen.npz", design, failure)
-
-
-def _read(path: Path, design: Design, failure: str | None) -> _Seen:
-    """Unpack what a bench wrote down."""
-    with np.load(path) as file:
-        seen = {name: file[name] for name in file.files}
-    records = []
-    fields = bundle_fields(output_record(design))
-    for cycle, text, last in zip(
-        seen["record_cycles"].tolist(),
-        seen["records"].tolist(),
-        seen["record_lasts"].tolist(),
-        strict=True,
-    ):
-        bits = int(text, 16)
-        record = {}
-        for field in fields:
-            value = bits >> field.offset & (1 << field.width) - 1
-            if field.signed and value >> field.width - 1:
-                value -= 1 << field.width
-            record[field.name] = value
-        record["fired"] = bool(record["fired"])
-        records.append(Record(cycle=cycle, last=bool(last), **record))
-    observations = []
-    for layer, this in enumerate(design.layers):
-        potentials = _potentials(
-            seen[f"potentials{layer}"].tolist(), this.lanes, this.potential_bits
-        )
-        columns = (
-            seen[f"{name}{layer}"].tolist() for name in ("cycles", "blocks", "steps", "lasts")
-        )
-        observations.append(
-            [
-                Observation(cycle=cycle, block=block, step=step, last=bool(last), potentials=row)
-                for cycle, block, step, last, row in zip(*columns, potentials, strict=True)
-            ]
-        )
-    return _Seen(
-        first_beats=seen["first_beats"].tolist(),
-        last_beats=seen["last_beats"].tolist(),
-        observations=observations,
-        records=records,
-        failure=failure,
-    )
-
-
-def _potentials(texts: list[str], lanes: int, width: int) -> np.ndarray:
-    """Packed potentials to int64 (observations, lanes)."""
-    size = (lanes * width + 7) // 8
-    packed = b"".join(int(text, 16).to_bytes(size, "little") for text in texts)
-    rows = np.frombuffer(packed, dtype=np.uint8).reshape(-1, size)
-    bits = np.unpackbits(rows, axis=1, count=lanes * width, bitorder="little")
-    place = 1 << np.arange(width, dtype=np.int64)
-    place[-1] = -place[-1]  # two's complement
-    return bits.reshape(-1, lanes, width).astype(np.int64) @ place
+    return read_seen(folder / "seen.npz", design, failure)
 
 
 def _waveform(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import sim.bench_files
 import sim.verify
 from hw.design import Design, Fold
 from hw.export import export
@@ -133,9 +134,9 @@ def test_flipped_weight_is_caught(
 def test_refused_network_is_an_error(
     small: System, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image = bytearray(sim.verify.device_image(small.network, small.design))
+    image = bytearray(sim.bench_files.device_image(small.network, small.design))
     image[-1] ^= 1
-    monkeypatch.setattr(sim.verify, "device_image", lambda *_: bytes(image))
+    monkeypatch.setattr(sim.bench_files, "device_image", lambda *_: bytes(image))
     with pytest.raises(BenchError, match="network was refused, status register"):
         verify(small.network, small.images, small.design, cache=cache)
 
