@@ -77,7 +77,7 @@ class Core(wiring.Component):
     write_data : In(8)
         The byte.
     spikes : Out(spike_counts)
-        Spikes that entered each layer in the cycle before; replays do not count.
+        Spikes that entered each layer two cycles before; replays do not count.
     entry : Out(ENTRY)
         Transfers of samples where waiting for the source no longer overlaps with work.
     """
@@ -170,9 +170,10 @@ class Core(wiring.Component):
                         store.last_step.eq(config.steps - 1),
                     ]
                 last_store, source = store, store.o
-            m.d.sync += self.spikes[index].eq(0)
+            entering = Signal(this.inputs_per_cycle, name=f"entering{index}")
+            m.d.sync += [entering.eq(0), self.spikes[index].eq(sum(entering))]
             with m.If(source.valid & source.ready & self.running):
-                m.d.sync += self.spikes[index].eq(sum(source.p.spikes))
+                m.d.sync += entering.eq(source.p.spikes)
             if this.blocks > 1:
                 m.submodules[f"replay{index}"] = replay = reset(
                     ReplayBuffer(design=design, layer=index)

@@ -78,6 +78,7 @@ class ReplayBuffer(wiring.Component):
         final_pass = Signal.like(self.passes)
         m.d.sync += final_pass.eq(self.passes - 1)
         occupied = Signal()
+        is_last = Signal()
         fetch = Signal()
         end_of_pass = Signal()
         m.d.comb += [
@@ -87,9 +88,11 @@ class ReplayBuffer(wiring.Component):
             read.addr.eq(Cat(read_index, read_bank)),
             self.o.valid.eq(occupied),
             self.o.p.eq(read.data),
+            # Known before the memory says so.
+            self.o.p.last.eq(is_last),
         ]
         with m.If(fetch):
-            m.d.sync += [occupied.eq(1), read_index.eq(read_index + 1)]
+            m.d.sync += [occupied.eq(1), is_last.eq(end_of_pass), read_index.eq(read_index + 1)]
             with m.If(end_of_pass):
                 m.d.sync += [read_index.eq(0), played.eq(played + 1)]
                 with m.If(played == final_pass):

@@ -114,32 +114,36 @@ class FrameReceiver(wiring.Component):
                 m.d.sync += write.eq(whole)
 
         # Read side; the length in the header says where a frame ends.
-        fetched = Signal()
+        # A block RAM answers late in its cycle: the byte is kept for the next one.
+        fetched, answered = Signal(), Signal()
+        kept = Signal(8)
+        m.d.sync += kept.eq(read_port.data)
         read_place = Signal.like(place)
         read_left = Signal(range(depth))
         m.d.comb += [
             read_port.addr.eq(read),
-            self.o.p.data.eq(read_port.data),
+            self.o.p.data.eq(kept),
             self.o.valid.eq(fetched),
         ]
         with m.If(read_place == HEADER_BYTES):
             m.d.comb += self.o.p.last.eq(read_left == 1)
         with m.Elif(read_place == HEADER_BYTES - 1):
-            m.d.comb += self.o.p.last.eq((read_left[:8] == 0) & (read_port.data == 0))
+            m.d.comb += self.o.p.last.eq((read_left[:8] == 0) & (kept == 0))
         with m.If(~fetched):
-            m.d.sync += fetched.eq(read != whole)
+            m.d.sync += [answered.eq(read != whole), fetched.eq(answered)]
         with m.Elif(self.o.ready):
             m.d.sync += [
                 fetched.eq(0),
+                answered.eq(0),
                 read.eq(read + Mux(self.o.p.last, 1 + CRC_BYTES, 1)),
                 read_left.eq(read_left - 1),
             ]
             with m.If(read_place != HEADER_BYTES):
                 m.d.sync += read_place.eq(read_place + 1)
             with m.If(read_place == HEADER_BYTES - 2):
-                m.d.sync += read_left.eq(read_port.data)
+                m.d.sync += read_left.eq(kept)
             with m.If(read_place == HEADER_BYTES - 1):
-                m.d.sync += read_left.eq(Cat(read_left[:8], read_port.data))
+                m.d.sync += read_left.eq(Cat(read_left[:8], kept))
             with m.If(self.o.p.last):
                 m.d.sync += read_place.eq(0)
         return m
