@@ -56,7 +56,8 @@ class Estimate:
     Parameters
     ----------
     parts
-        Resources by part, with the names that build reports use.
+        Resources by part, with the names that build reports use; ``packing`` is what place and
+        route adds to the netlist.
     available
         What the chip has.
     """
@@ -193,6 +194,13 @@ def estimate(design: Design, board: Board) -> Estimate:
     buffers = memory_blocks(depth=max(1024, frame), width=8, family=board.family)
     buffers += memory_blocks(depth=256, width=8, family=board.family)
     fixed = dict(_FIXED[board.family])
+    if board.family == "ice40":
+        # Flip-flops that no table feeds take a cell of their own.
+        flip_flops = sum_resources(parts).flip_flops
+        fixed["packing"] = Resources(luts=flip_flops * 29 // 100)
+    else:
+        # Ends of carry chains.
+        fixed["packing"] = Resources(luts=5 * sum(layer.lanes for layer in design.layers))
     fixed["link"] = fixed["link"] + Resources(ram_blocks=buffers)
     return Estimate(
         parts={**parts, **fixed},
