@@ -50,9 +50,10 @@ class CobsEncoder(wiring.Component):
         filled = Signal(range(_DEPTH))
         m.d.comb += [
             filled.eq(write - read),
-            room.eq(filled[2:] != _DEPTH // 4 - 1),  # three bytes may follow
             port.addr.eq(write),
         ]
+        # Seven bytes may follow; four do, as this comes a cycle late.
+        m.d.sync += room.eq(filled[3:] != _DEPTH // 8 - 1)
 
         def delimit() -> None:
             """Write a zero."""
