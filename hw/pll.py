@@ -56,8 +56,11 @@ class PllSetting:
     vco_hz
         Oscillator frequency; 0 for `BYPASS`.
     reference_divider, feedback_divider, output_divider
-        Integer ratios: ``vco = input / reference * feedback * (output divider on ECP5, whose
-        feedback is the divided output; 1 on iCE40)``, ``output = vco / output_divider``.
+        Integer ratios: ``output = vco / output_divider``. iCE40: ``vco = input / reference *
+        feedback``. ECP5: that times ``return_divider``.
+    return_divider
+        ECP5: divider of the output that is fed back. If it differs from ``output_divider``, the
+        system clock comes from a second output.
     """
 
     kind: str
@@ -67,6 +70,7 @@ class PllSetting:
     reference_divider: int = 1
     feedback_divider: int = 1
     output_divider: int = 1
+    return_divider: int = 1
 
     @property
     def output_mhz(self) -> float:
@@ -138,8 +142,9 @@ def choose_ice40_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
 def choose_ecp5_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
     """Fastest clock of an EHXPLLL, fed back from CLKOP, that is not above the wanted one.
 
-    ``output = input / CLKI_DIV * CLKFB_DIV``, ``vco = output * CLKOP_DIV``, dividers 1..128.
-    Among equal clocks: smallest CLKI_DIV, then the VCO nearest the middle of its range.
+    ``vco = input / CLKI_DIV * CLKFB_DIV * CLKOP_DIV``, ``output = vco / (CLKOP_DIV or
+    CLKOS_DIV)``, dividers 1..128. Among equal clocks: one output before two, smallest CLKI_DIV,
+    then the VCO nearest the middle of its range.
 
     Raises
     ------
@@ -148,30 +153,36 @@ def choose_ecp5_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
     """
     _check_input(input_hz, ECP5_INPUT_MHZ)
     best: PllSetting | None = None
+    best_rank: tuple[float, ...] = ()
     middle = sum(ECP5_VCO_MHZ) / 2 * 1e6
     for reference in range(1, 129):
         phase = input_hz / reference
         if not _within(phase, ECP5_PHASE_MHZ):
             break
-        feedback = min(128, math.floor(wanted_hz * (1 + 1e-9) / phase))
-        if feedback < 1:
-            continue
-        output = phase * feedback
-        if not _within(output, ECP5_OUTPUT_MHZ):
-            continue
-        dividers = [divider for divider in range(1, 129) if _within(output * divider, ECP5_VCO_MHZ)]
-        if not dividers or (best is not None and output <= best.output_hz * (1 + 1e-12)):
-            continue
-        divider = min(dividers, key=lambda value: abs(output * value - middle))
-        best = PllSetting(
-            kind="EHXPLLL",
-            input_hz=input_hz,
-            output_hz=output,
-            vco_hz=output * divider,
-            reference_divider=reference,
-            feedback_divider=feedback,
-            output_divider=divider,
-        )
+        for ratio in range(1, math.floor(ECP5_VCO_MHZ[1] * 1e6 / phase) + 1):
+            vco = phase * ratio
+            if not _within(vco, ECP5_VCO_MHZ):
+                continue
+            divider = max(1, math.ceil(vco / wanted_hz * (1 - 1e-9)))
+            output = vco / divider
+            if divider > 128 or ratio > 128 or not _within(output, ECP5_OUTPUT_MHZ):
+                continue
+            # One output if its divider is a factor of the ratio; else CLKOP runs at the
+            # reference's frequency.
+            is_single = ratio % divider == 0
+            rank = (round(output), is_single, -reference, -abs(vco - middle))
+            if best is None or rank > best_rank:
+                best_rank = rank
+                best = PllSetting(
+                    kind="EHXPLLL",
+                    input_hz=input_hz,
+                    output_hz=output,
+                    vco_hz=vco,
+                    reference_divider=reference,
+                    feedback_divider=ratio // divider if is_single else 1,
+                    output_divider=divider,
+                    return_divider=divider if is_single else ratio,
+                )
     if best is None:
         raise PllError(
             f"Wanted clock must be at least {ECP5_OUTPUT_MHZ[0]:g} MHz with this PLL, "

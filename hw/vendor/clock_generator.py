@@ -101,11 +101,26 @@ class ClockGenerator(wiring.Component):
 
     def _ecp5(self, clock: Signal, locked: Signal) -> Instance:
         setting = self._setting
+        returned = self.clk
+        second = {}
+        if setting.return_divider != setting.output_divider:
+            returned = Signal()
+            returned_hz = setting.vco_hz / setting.return_divider
+            second = {
+                "a_FREQUENCY_PIN_CLKOS": f"{setting.output_hz / 1e6:g}",
+                "p_CLKOS_DIV": setting.output_divider,
+                "p_CLKOS_ENABLE": "ENABLED",
+                "p_CLKOS_CPHASE": setting.output_divider - 1,
+                "p_CLKOS_FPHASE": 0,
+                "o_CLKOS": self.clk,
+            }
+        else:
+            returned_hz = setting.output_hz
         return Instance(
             "EHXPLLL",
             # Attributes that the open tools ask for beside the dividers.
             a_FREQUENCY_PIN_CLKI=f"{setting.input_hz / 1e6:g}",
-            a_FREQUENCY_PIN_CLKOP=f"{setting.output_hz / 1e6:g}",
+            a_FREQUENCY_PIN_CLKOP=f"{returned_hz / 1e6:g}",
             a_ICP_CURRENT="12",
             a_LPF_RESISTOR="8",
             a_MFG_ENABLE_FILTEROPAMP="1",
@@ -120,15 +135,15 @@ class ClockGenerator(wiring.Component):
             p_OUTDIVIDER_MUXD="DIVD",
             p_CLKI_DIV=setting.reference_divider,
             p_CLKFB_DIV=setting.feedback_divider,
-            p_CLKOP_DIV=setting.output_divider,
+            p_CLKOP_DIV=setting.return_divider,
             p_CLKOP_ENABLE="ENABLED",
-            p_CLKOP_CPHASE=setting.output_divider - 1,
+            p_CLKOP_CPHASE=setting.return_divider - 1,
             p_CLKOP_FPHASE=0,
             p_FEEDBK_PATH="CLKOP",
             i_RST=Const(0),
             i_STDBY=Const(0),
             i_CLKI=clock,
-            i_CLKFB=self.clk,
+            i_CLKFB=returned,
             i_PHASESEL0=Const(0),
             i_PHASESEL1=Const(0),
             i_PHASEDIR=Const(1),
@@ -136,6 +151,7 @@ class ClockGenerator(wiring.Component):
             i_PHASELOADREG=Const(1),
             i_PLLWAKESYNC=Const(0),
             i_ENCLKOP=Const(0),
-            o_CLKOP=self.clk,
+            o_CLKOP=returned,
             o_LOCK=locked,
+            **second,
         )

@@ -36,7 +36,7 @@ class Echo(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize(("name", "clock"), [("icebreaker", 24.0), ("ulx3s-25f", 100.0)])
+@pytest.mark.parametrize(("name", "clock"), [("icebreaker", 24.0), ("ulx3s-25f", 105.0)])
 def test_a_tiny_design_becomes_a_bitstream(tmp_path: Path, name: str, clock: float) -> None:
     board = find_board(name)
     asked, stages = [], []

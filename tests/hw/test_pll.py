@@ -39,11 +39,14 @@ def test_ecp5_settings_stay_in_range_and_keep_the_equations(input_mhz):
             setting.reference_divider,
             setting.feedback_divider,
             setting.output_divider,
+            setting.return_divider,
         ):
             assert 1 <= divider <= 128
         assert within(phase, pll.ECP5_PHASE_MHZ)
         assert within(setting.vco_hz, pll.ECP5_VCO_MHZ)
-        assert setting.output_hz == pytest.approx(phase * setting.feedback_divider)
+        returned_hz = phase * setting.feedback_divider
+        assert within(returned_hz, pll.ECP5_OUTPUT_MHZ)
+        assert setting.vco_hz == pytest.approx(returned_hz * setting.return_divider)
         assert setting.vco_hz == pytest.approx(setting.output_hz * setting.output_divider)
         assert setting.output_mhz <= wanted_mhz * (1 + 1e-9)
 
@@ -65,12 +68,21 @@ def test_no_other_ice40_divider_comes_closer():
         ("EHXPLLL", 25, 100, 100),
         ("EHXPLLL", 25, 125, 125),
         ("EHXPLLL", 25, 150, 150),
+        ("EHXPLLL", 25, 108.4, 650 / 6),
     ],
 )
 def test_round_clocks_of_the_boards_are_exact(kind, input_mhz, wanted_mhz, output_mhz):
     setting = choose_pll(kind, input_hz=input_mhz * 1e6, wanted_hz=wanted_mhz * 1e6)
     assert setting.kind == kind
     assert setting.output_mhz == pytest.approx(output_mhz)
+
+
+def test_round_clocks_take_one_output_of_the_ecp5():
+    for wanted_mhz in (100, 112.5, 125):
+        setting = choose_ecp5_pll(input_hz=25e6, wanted_hz=wanted_mhz * 1e6)
+        assert setting.return_divider == setting.output_divider
+    second = choose_ecp5_pll(input_hz=25e6, wanted_hz=108.4e6)
+    assert second.return_divider != second.output_divider
 
 
 def test_filter_range_follows_the_phase_detector():
