@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The spiking core: samples in, output records out; no link, no board, no clock."""
 
-from amaranth import Module, ResetInserter, Signal
+from amaranth import Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -171,9 +171,12 @@ class Core(wiring.Component):
                     ]
                 last_store, source = store, store.o
             entering = Signal(this.inputs_per_cycle, name=f"entering{index}")
-            m.d.sync += [entering.eq(0), self.spikes[index].eq(sum(entering))]
-            with m.If(source.valid & source.ready & self.running):
-                m.d.sync += entering.eq(source.p.spikes)
+            has_entered = Signal(name=f"has_entered{index}")
+            m.d.sync += [
+                entering.eq(source.p.spikes),
+                has_entered.eq(source.valid & source.ready & self.running),
+                self.spikes[index].eq(Mux(has_entered, sum(entering), 0)),
+            ]
             if this.blocks > 1:
                 m.submodules[f"replay{index}"] = replay = reset(
                     ReplayBuffer(design=design, layer=index)

@@ -153,16 +153,19 @@ class Layer(wiring.Component):
             }
         )
         stages = [Signal(stage, name=f"stage{n}") for n in range(1, self.latency + 1)]
-        moved = Signal()
+        moved, has_moved = Signal(), Signal()
         m.d.comb += moved.eq(self.i.valid & self.i.ready)
         m.d.sync += [
             stages[0].load.eq(load << plane),
-            stages[0].spikes.eq(self.i.p.spikes & moved.replicate(this.inputs_per_cycle)),
+            stages[0].spikes.eq(self.i.p.spikes),
+            has_moved.eq(moved),
             stages[0].end_of_step.eq(moved & self.i.p.end_of_step),
             stages[0].last.eq(self.i.p.last),
             stages[0].block.eq(block),
             stages[0].step.eq(self.i.p.step),
             *(after.eq(before) for before, after in zip(stages, stages[1:], strict=False)),
+            # Here, as spikes come late out of a memory.
+            stages[1].spikes.eq(stages[0].spikes & has_moved.replicate(this.inputs_per_cycle)),
         ]
         row_register = Signal(this.row_bits)
         m.d.sync += row_register.eq(memory.read_data)
