@@ -14,8 +14,8 @@ __all__ = ["ReplayBuffer"]
 class ReplayBuffer(wiring.Component):
     """Stores the words of a sample and plays them ``passes`` times; two banks.
 
-    A word written in one cycle costs one cycle; playing starts 2 cycles after the last word was
-    written, a word a cycle, without a gap between passes, nor between samples if the next one is
+    A word taken in one cycle costs one cycle; playing starts 3 cycles after the last word was
+    taken, a word a cycle, without a gap between passes, nor between samples if the next one is
     already stored.
 
     Parameters
@@ -56,12 +56,21 @@ class ReplayBuffer(wiring.Component):
 
         write_bank, write_index = Signal(), Signal(bits)
         store = Signal()
+        # A cycle between the memory that a word comes from and the one it goes to.
+        kept = Signal(spike_word(self._design, self._layer))
+        keeps, kept_bank, kept_index = Signal(), Signal(), Signal(bits)
+        m.d.sync += [
+            kept.eq(self.i.p),
+            keeps.eq(store),
+            kept_bank.eq(write_bank),
+            kept_index.eq(write_index),
+        ]
         m.d.comb += [
             self.i.ready.eq(~full.bit_select(write_bank, 1)),
             store.eq(self.i.valid & self.i.ready),
-            write.en.eq(store),
-            write.addr.eq(Cat(write_index, write_bank)),
-            write.data.eq(self.i.p),
+            write.en.eq(keeps),
+            write.addr.eq(Cat(kept_index, kept_bank)),
+            write.data.eq(kept),
         ]
         with m.If(store):
             m.d.sync += write_index.eq(write_index + 1)
@@ -69,9 +78,10 @@ class ReplayBuffer(wiring.Component):
                 m.d.sync += [
                     write_index.eq(0),
                     lengths[write_bank].eq(write_index),
-                    full.bit_select(write_bank, 1).eq(1),
                     write_bank.eq(~write_bank),
                 ]
+        with m.If(keeps & kept.last):
+            m.d.sync += full.bit_select(kept_bank, 1).eq(1)
 
         read_bank, read_index = Signal(), Signal(bits)
         played = Signal.like(self.passes)

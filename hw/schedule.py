@@ -202,7 +202,7 @@ class _Replay:
 
     def first_offer(self, previous_transfer: int) -> int:
         """Offer of the first word, given the transfer of the last word of the sample before."""
-        return max(self._written + 1, previous_transfer) + 1
+        return max(self._written + 2, previous_transfer) + 1
 
     def fetched(self, last_fetch: int) -> None:
         """The last word of the last pass was fetched."""

@@ -42,7 +42,7 @@ def test_every_sample_is_played_once_a_pass(passes, stall):
     if not stall:
         cycles = [cycle for cycle, _ in taken]
         first = len(samples[0]) * passes
-        assert cycles[0] == len(samples[0]) - 1 + 2
+        assert cycles[0] == len(samples[0]) - 1 + 3
         assert cycles[:first] == list(range(cycles[0], cycles[0] + first))
 
 
