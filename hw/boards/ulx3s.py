@@ -30,7 +30,7 @@ def ulx3s(
         ram_bits=18432,
         ram_port_bits=36,
         spram_blocks=0,
-        target_mhz=112.5,
+        target_mhz=101.25,
         bitstream_suffix=".bit",
         tools=("yosys", "nextpnr-ecp5", "ecppack"),
     )
