@@ -35,8 +35,6 @@ _IS_PART = re.compile(r"(layer|store|replay|times)\d+$|table$|readout$")
 # The flip-flops of an iCE40 tile share one clock enable, so that an enable for two or three of
 # them wastes the rest; a multiplexer fits the table beside each.
 _SYNTHESIS_OPTIONS = {"ice40": "-device u -dffe_min_ce_use 6", "ecp5": "-nowidelut"}
-# nextpnr for ECP5 gets further when it is asked for more than the build judges by.
-_OVERCONSTRAINT = 1.12
 
 
 class TimingError(RuntimeError):
@@ -231,11 +229,6 @@ def _prepare(board: Board, setting: PllSetting, inner: Component, folder: Path) 
         nextpnr_opts=f"--report {_PLACED} --timing-allow-fail",
     )
     plan.extract(str(folder))
-    constraints = folder / f"{_NAME}.lpf"
-    if constraints.exists():
-        text = constraints.read_text(encoding="utf-8")
-        asked = f"{_OVERCONSTRAINT * board.clock_hz} HZ"
-        constraints.write_text(text.replace(f"{board.clock_hz} HZ", asked), encoding="utf-8")
     return json.loads(plan.files[f"build_{_NAME}.json"])["commands"]
 
 
