@@ -13,28 +13,30 @@ from typing import Any
 
 import numpy as np
 
+from model.encoding import (
+    MAX_STEPS,
+    Encoding,
+    EventEncoding,
+    LatencyEncoding,
+    NetworkError,
+    RateEncoding,
+)
+from model.neurons import Dynamics, NeuronKind, Reset
+
 __all__ = [
     "MAX_STEPS",
+    "Dynamics",
+    "EventEncoding",
     "LatencyEncoding",
     "Layer",
     "Network",
     "NetworkError",
     "NeuronKind",
+    "RateEncoding",
     "Readout",
+    "Reset",
     "pack_signs",
 ]
-
-MAX_STEPS = 256
-
-
-class NetworkError(ValueError):
-    """A network description that contradicts itself; the text names the field and the rule."""
-
-
-class NeuronKind(enum.StrEnum):
-    """Neuron kinds; the semantics of each stand in ``model/golden.py``."""
-
-    SINGLE_SPIKE = "single-spike-if"
 
 
 class Readout(enum.StrEnum):
@@ -51,12 +53,12 @@ def pack_signs(signs: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     signs
-        Integer array (neurons, fan_in), every value -1 or +1.
+        Integer array (..., neurons, fan_in), every value -1 or +1.
 
     Returns
     -------
     numpy.ndarray
-        uint8 array (neurons, ceil(fan_in / 8)); unused bits of the last byte are 0.
+        uint8 array (..., neurons, ceil(fan_in / 8)); unused bits of the last byte are 0.
 
     Raises
     ------
@@ -64,68 +66,42 @@ def pack_signs(signs: np.ndarray) -> np.ndarray:
         If a value is neither -1 nor +1 (there is no zero weight).
     """
     signs = np.asarray(signs)
-    if signs.ndim != 2 or not np.isin(signs, (-1, 1)).all():
+    if signs.ndim < 2 or not np.isin(signs, (-1, 1)).all():
         raise NetworkError("Weights must be a matrix of -1 and +1")
-    return np.packbits(signs > 0, axis=1, bitorder="little")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LatencyEncoding:
-    """Intensity to latency: a pixel spikes once, at the first step whose level it reaches.
-
-    BS4NN section 2 (brightest first); ``levels[t] = 255 - t`` is the published code.
-
-    Parameters
-    ----------
-    levels
-        One intensity per time step, 1..255, never rising. A pixel of value ``v`` spikes at the
-        first step t with ``v >= levels[t]``, and never if ``v < levels[-1]`` (the intensity cut).
-    """
-
-    levels: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        levels = tuple(int(level) for level in self.levels)
-        object.__setattr__(self, "levels", levels)
-        if not 1 <= len(levels) <= MAX_STEPS:
-            raise NetworkError(f"Levels must number 1 to {MAX_STEPS}, not {len(levels)}")
-        if min(levels) < 1 or max(levels) > 255:
-            raise NetworkError(f"Levels must lie in 1..255, not {levels!r}")
-        if any(later > earlier for earlier, later in zip(levels, levels[1:], strict=False)):
-            raise NetworkError(f"Levels must never rise from step to step, not {levels!r}")
-
-    @property
-    def steps(self) -> int:
-        """Number of time steps T."""
-        return len(self.levels)
-
-    def table(self) -> np.ndarray:
-        """Return the spike step of each intensity: int16 array (256,), T where none is sent."""
-        values = np.arange(256)[:, None]
-        reached = values >= np.array(self.levels)[None, :]
-        return np.where(reached.any(1), reached.argmax(1), self.steps).astype(np.int16)
+    return np.packbits(signs > 0, axis=-1, bitorder="little")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Layer:
-    """A fully connected layer of one neuron kind.
+    """A fully connected layer of one neuron kind, with one weight set for each committee member.
 
     Parameters
     ----------
     weights
-        Packed signs, uint8 (neurons, ceil(fan_in / 8)), see `pack_signs`.
+        Packed signs, uint8 (members, neurons, ceil(fan_in / 8)), see `pack_signs`. One set serves
+        all members of a committee, or there is one for each.
     thresholds
-        int32 (neurons,). The neuron fires at the end of a step with ``V >= threshold``.
+        int32 (neurons,). The neuron fires at the end of a step with ``V >= threshold``; an
+        integrator's score is ``V - threshold``. At least 1 for LIF and spike response, so that a
+        silent neuron never fires by itself.
     fan_in
         Number of inputs.
     kind
         Neuron kind.
+    dynamics
+        Parameters of kinds with a state at every step; None for the single-spike kind.
+    undecided
+        Packed mask, uint8 (neurons, ceil(fan_in / 8)): weights whose bit is 1 are drawn for each
+        member (`model.sampling`), -1 or +1 with equal probability; their bit in ``weights`` is 0.
+        None: nothing is drawn.
     """
 
     weights: np.ndarray
     thresholds: np.ndarray
     fan_in: int
     kind: NeuronKind = NeuronKind.SINGLE_SPIKE
+    dynamics: Dynamics | None = None
+    undecided: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -134,51 +110,91 @@ class Layer:
             known = ", ".join(NeuronKind)
             raise NetworkError(f"Neuron kind must be one of {known}, not {self.kind!r}") from None
         weights, thresholds = self.weights, self.thresholds
-        if weights.dtype != np.uint8 or weights.ndim != 2:
-            raise NetworkError("Packed weights must be a uint8 matrix")
-        if thresholds.dtype != np.int32 or thresholds.shape != (weights.shape[0],):
+        if weights.dtype != np.uint8 or weights.ndim != 3:
+            raise NetworkError("Packed weights must be uint8 of 3 axes: members, neurons, bytes")
+        members, neurons, width = weights.shape
+        if thresholds.dtype != np.int32 or thresholds.shape != (neurons,):
             raise NetworkError(
-                f"Thresholds must be int32 of shape ({weights.shape[0]},), "
+                f"Thresholds must be int32 of shape ({neurons},), "
                 f"not {thresholds.dtype} of shape {thresholds.shape}"
             )
-        if self.fan_in < 1 or weights.shape[0] < 1:
-            raise NetworkError("A layer must have at least one input and one neuron")
-        if weights.shape[1] != (self.fan_in + 7) // 8:
+        if self.fan_in < 1 or neurons < 1 or members < 1:
+            raise NetworkError("A layer must have at least one input, one neuron and one member")
+        if width != (self.fan_in + 7) // 8:
             raise NetworkError(
                 f"Packed weights must have {(self.fan_in + 7) // 8} bytes a neuron for fan-in "
-                f"{self.fan_in}, not {weights.shape[1]}"
+                f"{self.fan_in}, not {width}"
             )
-        unused = 8 * weights.shape[1] - self.fan_in
-        if unused and (weights[:, -1] >> (8 - unused)).any():
+        unused = 8 * width - self.fan_in
+        if unused and (weights[..., -1] >> (8 - unused)).any():
             raise NetworkError("Unused bits of packed weights must be 0")
+        if (self.dynamics is None) != (self.kind is NeuronKind.SINGLE_SPIKE):
+            rule = "absent" if self.dynamics is not None else "given"
+            raise NetworkError(f"Dynamics of kind {self.kind} must be {rule}")
+        if self.dynamics is not None:
+            self.dynamics.check(self.kind)
+        if self.fires_repeatedly and thresholds.min() < 1:
+            raise NetworkError(
+                f"Thresholds of kind {self.kind} must be at least 1, not {thresholds.min()}"
+            )
+        if self.undecided is not None:
+            mask = self.undecided
+            if mask.dtype != np.uint8 or mask.shape != (neurons, width):
+                raise NetworkError(
+                    f"Mask of undecided weights must be uint8 of shape ({neurons}, {width}), "
+                    f"not {mask.dtype} of shape {mask.shape}"
+                )
+            if members != 1 or (weights[0] & mask).any():
+                raise NetworkError(
+                    "Undecided weights must be 0 in the one weight set of their layer"
+                )
+            if unused and (mask[:, -1] >> (8 - unused)).any():
+                raise NetworkError("Unused bits of the mask of undecided weights must be 0")
 
     @classmethod
     def from_signs(cls, signs: np.ndarray, thresholds: np.ndarray, **fields: Any) -> "Layer":
-        """Make a layer from a (neurons, fan_in) matrix of -1 and +1 and integer thresholds.
+        """Make a layer from signs (neurons, fan_in) or (members, neurons, fan_in) of -1 and +1.
 
-        Thresholds that no potential can reach, or that every potential reaches, are moved to the
-        nearest value with the same effect on firing (``fan_in + 1`` and ``-fan_in``).
+        Thresholds of single-spike neurons that no potential can reach, or that every potential
+        reaches, are moved to the nearest value with the same effect on firing (``fan_in + 1`` and
+        ``-fan_in``).
         """
-        fan_in = signs.shape[1]
-        clipped = np.clip(np.asarray(thresholds, dtype=np.int64), -fan_in, fan_in + 1)
-        return cls(
-            weights=pack_signs(signs), thresholds=clipped.astype(np.int32), fan_in=fan_in, **fields
-        )
+        signs = np.asarray(signs)
+        fan_in = signs.shape[-1]
+        wanted = np.asarray(thresholds, dtype=np.int64)
+        if NeuronKind(fields.get("kind", NeuronKind.SINGLE_SPIKE)) is NeuronKind.SINGLE_SPIKE:
+            wanted = np.clip(wanted, -fan_in, fan_in + 1)
+        packed = pack_signs(signs if signs.ndim == 3 else signs[None])
+        return cls(weights=packed, thresholds=wanted.astype(np.int32), fan_in=fan_in, **fields)
+
+    @property
+    def members(self) -> int:
+        """Number of weight sets."""
+        return int(self.weights.shape[0])
 
     @property
     def neurons(self) -> int:
         """Number of neurons."""
-        return int(self.weights.shape[0])
+        return int(self.weights.shape[1])
 
-    def signs(self) -> np.ndarray:
-        """Return the weights as an int8 array (neurons, fan_in) of -1 and +1."""
-        bits = np.unpackbits(self.weights, axis=1, count=self.fan_in, bitorder="little")
+    @property
+    def fires_repeatedly(self) -> bool:
+        """Whether a neuron may spike in every step (LIF, spike response)."""
+        return self.kind in (NeuronKind.LIF, NeuronKind.SPIKE_RESPONSE)
+
+    def signs(self, member: int = 0) -> np.ndarray:
+        """Return the weights of a member as int8 (neurons, fan_in) of -1 and +1.
+
+        Undecided weights are -1 here; `model.sampling` draws them.
+        """
+        packed = self.weights[member if self.members > 1 else 0]
+        bits = np.unpackbits(packed, axis=1, count=self.fan_in, bitorder="little")
         return (2 * bits.astype(np.int8) - 1).astype(np.int8)
 
     def potential_range(self) -> tuple[int, int]:
         """Bounds of ``V - threshold`` over all neurons, all inputs and all partial sums."""
-        positive = np.unpackbits(self.weights, axis=1, count=self.fan_in, bitorder="little").sum(
-            axis=1, dtype=np.int64
+        positive = np.unpackbits(self.weights, axis=2, count=self.fan_in, bitorder="little").sum(
+            axis=2, dtype=np.int64
         )
         low = (positive - self.fan_in) - self.thresholds
         high = positive - self.thresholds
@@ -188,6 +204,9 @@ class Layer:
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
     """A frozen integer network: encoding, layers, readout.
+
+    Either all layers are single-spike, or all hidden layers are LIF or spike response and the
+    last layer is an integrator whose final potential is read.
 
     Parameters
     ----------
@@ -199,14 +218,18 @@ class Network:
         Decision rule on the last layer.
     input_shape
         Shape of one sample, for pictures; its product is the first fan-in.
+    inverse_temperature
+        beta > 0: the probability of a class is softmax(beta * score), where the score of a
+        committee is the mean over its members.
     metadata
         JSON-able facts: data set, recipe, seed, command, accuracies, licences.
     """
 
-    encoding: LatencyEncoding
+    encoding: Encoding
     layers: tuple[Layer, ...]
     readout: Readout = Readout.FIRST_SPIKE
     input_shape: tuple[int, ...] = ()
+    inverse_temperature: float = 1.0
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -232,6 +255,59 @@ class Network:
             raise NetworkError(
                 f"Input shape must have {self.layers[0].fan_in} features, not {shape!r}"
             )
+        if isinstance(self.encoding, EventEncoding) and self.encoding.features != self.features:
+            raise NetworkError(
+                f"Fan-in of layer 0 must equal the {self.encoding.features} inputs of the "
+                f"encoding, not {self.features}"
+            )
+        if not 0 < float(self.inverse_temperature) < float("inf"):
+            raise NetworkError(
+                f"Inverse temperature must be positive, not {self.inverse_temperature!r}"
+            )
+        self._check_kinds()
+        sets = {layer.members for layer in self.layers} - {1}
+        if len(sets) > 1:
+            raise NetworkError(f"Layers must have 1 weight set or as many as others, not {sets}")
+        if sets and self.is_sampled:
+            raise NetworkError("A committee must be stored or drawn, not both")
+
+    def _check_kinds(self) -> None:
+        kinds = [layer.kind for layer in self.layers]
+        if set(kinds) == {NeuronKind.SINGLE_SPIKE}:
+            if not isinstance(self.encoding, LatencyEncoding) or self.encoding.tail_steps:
+                raise NetworkError(
+                    "Encoding of single-spike layers must be latency without tail steps"
+                )
+            if self.layers[0].members > 1 or self.is_sampled:
+                raise NetworkError("Single-spike layers must have one weight set")
+            return
+        if kinds[-1] is not NeuronKind.INTEGRATOR:
+            raise NetworkError(f"Kind of the last layer must be integrator, not {kinds[-1]}")
+        for index, layer in enumerate(self.layers[:-1]):
+            if not layer.fires_repeatedly:
+                raise NetworkError(
+                    f"Kind of layer {index} must be lif or spike-response before an integrator, "
+                    f"not {layer.kind}"
+                )
+        if self.readout is not Readout.FINAL_POTENTIAL:
+            raise NetworkError(
+                f"Readout of an integrator must be {Readout.FINAL_POTENTIAL}, not {self.readout}"
+            )
+
+    @property
+    def is_stepwise(self) -> bool:
+        """Whether neurons have a state at every step (LIF, spike response, integrator)."""
+        return self.layers[-1].kind is NeuronKind.INTEGRATOR
+
+    @property
+    def members(self) -> int:
+        """Stored weight sets K; 1 for a single network, and where members are drawn."""
+        return max(layer.members for layer in self.layers)
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether members are drawn from a ternary posterior."""
+        return any(layer.undecided is not None for layer in self.layers)
 
     @property
     def steps(self) -> int:
@@ -255,9 +331,14 @@ class Network:
 
     def fingerprint(self) -> int:
         """CRC-32 of everything that decides a prediction (metadata left out)."""
-        crc = zlib.crc32(repr((self.encoding.levels, str(self.readout), self.sizes)).encode())
+        head = f"({self.encoding.identity()}, {str(self.readout)!r}, {self.sizes!r})"
+        crc = zlib.crc32(head.encode())
         for layer in self.layers:
             crc = zlib.crc32(str(layer.kind).encode(), crc)
             crc = zlib.crc32(np.ascontiguousarray(layer.weights).tobytes(), crc)
             crc = zlib.crc32(np.ascontiguousarray(layer.thresholds, dtype="<i4").tobytes(), crc)
+            if layer.dynamics is not None:
+                crc = zlib.crc32(repr(dataclasses.astuple(layer.dynamics)).encode(), crc)
+            if layer.undecided is not None:
+                crc = zlib.crc32(np.ascontiguousarray(layer.undecided).tobytes(), crc)
         return crc

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network files: safetensors (no pickle) with a format version and a checksum.
 
-Tensors ``layer<k>.weights`` (uint8, packed signs) and ``layer<k>.thresholds`` (int32); the
-metadata entry ``popspike`` is JSON with everything else.
+Tensors ``layer<k>.weights`` (uint8, packed signs of each member), ``layer<k>.thresholds`` (int32)
+and, where members are drawn, ``layer<k>.undecided`` (uint8, packed mask); the metadata entry
+``popspike`` is JSON with everything else.
 """
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -14,11 +16,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from model.description import LatencyEncoding, Layer, Network, NetworkError
+from model.description import Dynamics, Layer, Network, NetworkError
+from model.encoding import encoding_from_json
 
 __all__ = ["FORMAT_VERSION", "NetworkFileError", "load_network", "save_network"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class NetworkFileError(NetworkError):
@@ -36,11 +39,17 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     description = {
         "format": FORMAT_VERSION,
-        "levels": list(network.encoding.levels),
+        "encoding": network.encoding.to_json(),
         "readout": str(network.readout),
         "input_shape": list(network.input_shape),
+        "inverse_temperature": network.inverse_temperature,
         "layers": [
-            {"fan_in": layer.fan_in, "neurons": layer.neurons, "kind": str(layer.kind)}
+            {
+                "fan_in": layer.fan_in,
+                "neurons": layer.neurons,
+                "kind": str(layer.kind),
+                "dynamics": layer.dynamics and dataclasses.asdict(layer.dynamics),
+            }
             for layer in network.layers
         ],
         "fingerprint": network.fingerprint(),
@@ -50,6 +59,8 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> Path:
     for index, layer in enumerate(network.layers):
         tensors[f"layer{index}.weights"] = np.ascontiguousarray(layer.weights)
         tensors[f"layer{index}.thresholds"] = np.ascontiguousarray(layer.thresholds)
+        if layer.undecided is not None:
+            tensors[f"layer{index}.undecided"] = np.ascontiguousarray(layer.undecided)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -103,6 +114,8 @@ def _network(path: Path, description: dict[str, Any], tensors: dict[str, np.ndar
             thresholds=tensors[f"layer{index}.thresholds"],
             fan_in=int(fields["fan_in"]),
             kind=fields["kind"],
+            dynamics=fields["dynamics"] and Dynamics(**fields["dynamics"]),
+            undecided=tensors.get(f"layer{index}.undecided"),
         )
         if layer.neurons != fields["neurons"]:
             raise NetworkFileError(
@@ -111,10 +124,11 @@ def _network(path: Path, description: dict[str, Any], tensors: dict[str, np.ndar
             )
         layers.append(layer)
     network = Network(
-        encoding=LatencyEncoding(levels=tuple(description["levels"])),
+        encoding=encoding_from_json(description["encoding"]),
         layers=tuple(layers),
         readout=description["readout"],
         input_shape=tuple(description["input_shape"]),
+        inverse_temperature=float(description["inverse_temperature"]),
         metadata=description["metadata"],
     )
     if network.fingerprint() != description["fingerprint"]:

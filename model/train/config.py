@@ -4,7 +4,8 @@
 import dataclasses
 from typing import Any
 
-from model.description import MAX_STEPS, LatencyEncoding, NetworkError, Readout
+from model.description import LatencyEncoding, NetworkError, Readout
+from model.encoding import MAX_LEVELS
 from model.train.tables import Augmentation, Distillation, RecipeError, check, is_number
 
 __all__ = ["Augmentation", "Distillation", "RecipeError", "TrainConfig", "even_levels"]
@@ -30,7 +31,7 @@ def even_levels(steps: int, cut: int = 1) -> tuple[int, ...]:
     RecipeError
         If a number is out of range.
     """
-    check(1 <= steps <= MAX_STEPS, "Steps", f"1..{MAX_STEPS}", steps)
+    check(1 <= steps <= MAX_LEVELS, "Steps", f"1..{MAX_LEVELS}", steps)
     check(1 <= cut <= 255, "Cut", "1..255", cut)
     return tuple(cut + (256 - cut) * (steps - 1 - step) // steps for step in range(steps))
 
@@ -116,7 +117,7 @@ class TrainConfig:
             raise RecipeError(f"Readout must be one of {known}, not {self.readout!r}") from None
         object.__setattr__(self, "levels", levels)
         object.__setattr__(self, "readout", readout)
-        check(2 <= len(levels) <= MAX_STEPS, "Levels", f"2..{MAX_STEPS} numbers", levels)
+        check(2 <= len(levels) <= MAX_LEVELS, "Levels", f"2..{MAX_LEVELS} numbers", levels)
         check(
             bool(self.hidden) and all(type(size) is int and size > 0 for size in self.hidden),
             "Hidden",
