@@ -2,7 +2,9 @@
 """Synthesis tools: YoWASP wheels by default, native programs if asked for."""
 
 import importlib.util
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -78,6 +80,9 @@ def run_tool(
 ) -> Path:
     """Run one tool in a build folder, its output in ``<tool>.log`` there.
 
+    Whatever ends the call early, an exception of a signal handler included, ends the tool and all
+    that it started.
+
     Parameters
     ----------
     command
@@ -108,6 +113,8 @@ def run_tool(
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
+            # A process group of its own, so that its helpers can be ended with it.
+            start_new_session=hasattr(os, "killpg"),
         )
         try:
             if deadline is None:
@@ -120,8 +127,7 @@ def run_tool(
             ) from None
         finally:
             if process.poll() is None:
-                process.kill()
-                process.wait()
+                _kill(process)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     if process.returncode != 0:
         errors = [line for line in lines if "ERROR" in line] or lines[-1:] or ["no output"]
@@ -130,3 +136,12 @@ def run_tool(
             f"(log: {log})"
         )
     return log
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a tool and everything in its process group."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()

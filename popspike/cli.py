@@ -3,6 +3,7 @@
 
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -71,6 +72,11 @@ def main() -> None:
 
     ``POPSPIKE_TRACEBACK=1`` shows where an error came from.
     """
+    # Left to themselves these end Python at once, and what it started runs on.
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _stop)
     try:
         app()
     except KeyboardInterrupt:
@@ -94,6 +100,12 @@ def main() -> None:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
+
+
+def _stop(number: int, _frame: object) -> None:
+    """End as after an error: tools and virtual boards are stopped, unfinished files removed."""
+    print("stopped", file=sys.stderr)
+    sys.exit(128 + number)
 
 
 def _expected(error: Exception) -> bool:
