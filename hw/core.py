@@ -107,7 +107,7 @@ class Core(wiring.Component):
     @property
     def entry_latency(self) -> int:
         """Cycles from the taking of a beat to its transfer at ``entry``."""
-        return 2 if self._design.sample_input == "pixels" else 0
+        return 3 if self._design.sample_input == "pixels" else 0
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()

@@ -14,8 +14,9 @@ __all__ = ["IntensityTable"]
 class IntensityTable(wiring.Component):
     """Looks up the spike step of G pixels a cycle.
 
-    One copy of the 256-entry table for each of the G pixels of a beat. A beat accepted in one
-    cycle is offered in the next; a beat leaves every cycle while the output is taken.
+    One copy of the 256-entry table for each of the G pixels of a beat, with a register behind it,
+    as block RAM answers late. A beat is offered two cycles after it was accepted; two beats are
+    under way, and one leaves every cycle while the output is taken.
 
     Parameters
     ----------
@@ -52,22 +53,22 @@ class IntensityTable(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a beat's acceptance to its offer."""
-        return 1
+        return 2
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         design = self._design
-        occupied = Signal()
-        last = Signal()
+        read_valid = Signal()
+        read_last = Signal()
         advance = Signal()
-        m.d.comb += [
-            advance.eq(~occupied | self.o.ready),
-            self.i.ready.eq(advance),
-            self.o.valid.eq(occupied),
-            self.o.p.last.eq(last),
-        ]
+        m.d.comb += [advance.eq(~self.o.valid | self.o.ready), self.i.ready.eq(advance)]
         with m.If(advance):
-            m.d.sync += [occupied.eq(self.i.valid), last.eq(self.i.p.last)]
+            m.d.sync += [
+                read_valid.eq(self.i.valid),
+                read_last.eq(self.i.p.last),
+                self.o.valid.eq(read_valid),
+                self.o.p.last.eq(read_last),
+            ]
         for pixel in range(design.pixels_per_cycle):
             table = memory.Memory(
                 shape=self._entry, depth=256, init=[], attrs={"ram_style": "block"}
@@ -81,7 +82,10 @@ class IntensityTable(wiring.Component):
                 write.en.eq(self.write_valid),
                 read.addr.eq(self.i.p.pixels[pixel]),
                 read.en.eq(advance),
-                self.o.p.fires[pixel].eq(read.data.fires),
-                self.o.p.steps[pixel].eq(read.data.step),
             ]
+            with m.If(advance):
+                m.d.sync += [
+                    self.o.p.fires[pixel].eq(read.data.fires),
+                    self.o.p.steps[pixel].eq(read.data.step),
+                ]
         return m

@@ -113,21 +113,19 @@ class _Store:
 
     def collect(self, offered: int, beats: Sequence[int], *, last: bool) -> int:
         """Take a run of beats that follow each other; returns the cycle of the last transfer."""
-        return self.collect_input(offered, beats, last=last)[1]
+        return self.transfers(offered, beats, last=last)[-1]
 
-    def collect_input(
-        self, offered: int, beats: Sequence[int], *, last: bool = True
-    ) -> tuple[int | None, int]:
-        """As `collect`; returns the transfers of the last two beats (None if there is but one)."""
+    def transfers(self, offered: int, beats: Sequence[int], *, last: bool = True) -> list[int]:
+        """As `collect`; returns the cycles of all transfers."""
         free, former = self._free[self._bank], self._former
         before, taken = self._moved
-        transfer, previous = offered - 1, None
+        transfer = offered - 1
+        made = []
         final = len(beats) - 1
         for number, words in enumerate(beats):
-            if number:
-                previous = transfer
             # The second place is free once the beat before the last one has left.
             transfer = max(transfer + 1, before + 1)
+            made.append(transfer)
             moved = max(transfer + 1, taken + 1)
             if words or (last and number == final):
                 moved = max(moved, former)
@@ -136,7 +134,7 @@ class _Store:
         self._moved, self._former = (before, taken), former
         if last:
             self._ended = former
-        return previous, transfer
+        return made
 
     def emission(
         self, words: np.ndarray, stop: tuple[int, int] | None = None
@@ -185,6 +183,25 @@ class _Store:
         self._emitted = last_transfer
         self._free[self._bank] = last_transfer + 1
         self._bank = (self._bank + 1) % len(self._free)
+
+
+class _Table:
+    """Times of a `hw.intensity_table.IntensityTable`: two beats are under way in it."""
+
+    def __init__(self, store: _Store) -> None:
+        self._store = store
+        self._accepted = -1
+        self._left = [-1, -1]  # transfers of the two beats before
+
+    def sample(self, beats: Sequence[int]) -> tuple[int, int]:
+        """Cycles in which the first and the last beat of a sample are accepted."""
+        first = max(self._accepted + 1, self._left[0])
+        left = self._left + self._store.transfers(max(first + 2, self._left[1] + 1), beats)
+        accepted = self._accepted
+        for before in left[: len(beats)]:
+            accepted = max(accepted + 1, before)
+        self._accepted, self._left = accepted, left[-2:]
+        return first, accepted
 
 
 class _Replay:
@@ -247,6 +264,7 @@ def schedule(
         _Store(banks=design.store_banks, every_step=summed and layer == last_layer)
         for layer in range(len(design.layers))
     ]
+    table = _Table(stores[0])
     replays = [_Replay() if this.blocks > 1 else None for this in design.layers]
     latencies = [layer_latency(this) for this in design.layers]
     blocks = [
@@ -262,10 +280,7 @@ def schedule(
         first_input = next_input
         if not from_words:
             beats = work[0].beats[number].reshape(-1).tolist()
-            # The table offers a beat one cycle after taking it, and takes the next one when it
-            # hands a beat over.
-            before, next_input = stores[0].collect_input(next_input + 1, beats)
-            last_input = first_input if before is None else before
+            first_input, last_input = table.sample(beats)
         for layer, this in enumerate(design.layers):
             store, replay = stores[layer], replays[layer]
             if layer == 0 and from_words:
