@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from model.network_file import save_network
-from tests.popspike.test_cli import small_network
+from tests.popspike.conftest import small_network
 
 _PATIENCE_S = 120.0
 
