@@ -81,13 +81,16 @@ class SpikeStore(wiring.Component):
         subgroups = count // width
         pointer_bits = index_bits(design.max_words(self._layer))
         # `single`: the list has one word. A word tells of the one behind it whether that is the
-        # last, so that a word's own place in the list is known before the memory gives it.
-        pointer = data.StructLayout({"index": pointer_bits, "valid": 1, "single": 1})
+        # last, so that a word's own place in the list is known before the memory gives it. It
+        # names the word after that one: the memory's answer has a cycle to become its address.
+        pointer = data.StructLayout(
+            {"index": pointer_bits, "second": pointer_bits, "valid": 1, "single": 1}
+        )
         word = data.StructLayout(
             {
                 "group": index_bits(layer.groups),
                 "spikes": width,
-                "next": pointer_bits,
+                "after_next": pointer_bits,
                 "next_is_last": 1,
             }
         )
@@ -306,13 +309,14 @@ class SpikeStore(wiring.Component):
         new_head = Signal(pointer)
         m.d.comb += [
             new_head.index.eq(stored.index),
+            new_head.second.eq(behind.index),
             new_head.valid.eq(1),
             new_head.single.eq(~behind.valid),
             words_write.en.eq(stored.valid),
             words_write.addr.eq(Cat(stored.index, stored.bank)[: len(words_write.addr)]),
             words_write.data.group.eq(stored.group),
             words_write.data.spikes.eq(stored.spikes),
-            words_write.data.next.eq(behind.index),
+            words_write.data.after_next.eq(behind.second),
             words_write.data.next_is_last.eq(behind.single),
         ]
         m.d.sync += previous.eq(new_head)
@@ -348,6 +352,7 @@ class SpikeStore(wiring.Component):
                     heads_read[bank].addr.eq(formed.step),
                 ]
         next_word = Signal(pointer_bits)
+        following = Signal(pointer_bits)  # the word behind the one in hand, if there is one
         m.d.comb += words_read.addr.eq(Cat(next_word, emit_bank)[: len(words_read.addr)])
         end_step = Signal(design.step_bits)
         m.d.comb += end_step.eq(top[emit_bank])
@@ -376,7 +381,7 @@ class SpikeStore(wiring.Component):
                 m.d.comb += [head_clear.eq(1), next_word.eq(head.index)]
                 with m.If(head.valid & ~stopped):
                     m.d.comb += words_read_enable.eq(1)
-                    m.d.sync += end_of_list.eq(head.single)
+                    m.d.sync += [end_of_list.eq(head.single), following.eq(head.second)]
                     m.next = "WORD"
                 with m.Else():
                     m.d.comb += [
@@ -390,7 +395,7 @@ class SpikeStore(wiring.Component):
                             m.next = "IDLE"
             with m.State("WORD"):
                 m.d.comb += [
-                    next_word.eq(words_read.data.next),
+                    next_word.eq(following),
                     self.o.valid.eq(1),
                     self.o.p.group.eq(words_read.data.group),
                     self.o.p.spikes.eq(words_read.data.spikes),
@@ -399,7 +404,10 @@ class SpikeStore(wiring.Component):
                 ]
                 with m.If(self.o.ready):
                     m.d.comb += words_read_enable.eq(~end_of_list)
-                    m.d.sync += end_of_list.eq(words_read.data.next_is_last)
+                    m.d.sync += [
+                        end_of_list.eq(words_read.data.next_is_last),
+                        following.eq(words_read.data.after_next),
+                    ]
                     with m.If(end_of_list | (stopped & ~final)):
                         m.d.comb += leave_step.eq(1)
                     with m.Elif(stopped):
