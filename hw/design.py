@@ -12,7 +12,9 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from model.description import Network, Readout
+from hw.layer_design import CapacityError, Fold, LayerDesign, ceil_div, index_bits, signed_bits
+from model.description import Dynamics, EventEncoding, Network, NeuronKind, Readout
+from model.encoding import Encoding
 
 __all__ = [
     "CapacityError",
@@ -20,127 +22,18 @@ __all__ = [
     "Fold",
     "LayerDesign",
     "ceil_div",
+    "encoding_kind",
     "index_bits",
     "signed_bits",
 ]
 
-
-class CapacityError(ValueError):
-    """A network that a gateware cannot hold; the text names the field, the limit and the value."""
-
-
-def ceil_div(value: int, divisor: int) -> int:
-    """Quotient rounded up."""
-    return -(-value // divisor)
+_INPUTS = ("pixels", "words", "events")
+_ENCODINGS = ("latency", "rate", "events")
 
 
-def index_bits(count: int) -> int:
-    """Bits of an index 0..count-1, at least 1."""
-    return max(1, (count - 1).bit_length())
-
-
-def signed_bits(low: int, high: int) -> int:
-    """Bits of a two's complement number that holds low..high."""
-    return 1 + max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length())
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Fold:
-    """How one layer is folded.
-
-    Parameters
-    ----------
-    lanes
-        Neurons worked on at a time (P), a multiple of ``times_per_cycle``.
-    inputs_per_cycle
-        Inputs that one spike word carries (S).
-    times_per_cycle
-        Spike times that leave a hidden layer a cycle, a multiple of the next layer's
-        ``inputs_per_cycle``; 1 for an output layer.
-    """
-
-    lanes: int
-    inputs_per_cycle: int = 1
-    times_per_cycle: int = 1
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, int) or value < 1:
-                raise TypeError(f"{field.name} must be a positive integer, not {value!r}")
-        if self.lanes % self.times_per_cycle:
-            raise ValueError(
-                f"lanes must be a multiple of times_per_cycle {self.times_per_cycle}, "
-                f"not {self.lanes}"
-            )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LayerDesign:
-    """Capacity and fold of one layer.
-
-    Parameters
-    ----------
-    fan_in, neurons
-        Largest sizes.
-    fold
-        Lanes and inputs a cycle.
-    potential_bits
-        Width of the signed potential ``V - threshold``.
-    threshold_bits
-        Width of the signed start value ``-threshold``.
-    """
-
-    fan_in: int
-    neurons: int
-    fold: Fold
-    potential_bits: int
-    threshold_bits: int
-
-    @property
-    def lanes(self) -> int:
-        """P."""
-        return self.fold.lanes
-
-    @property
-    def inputs_per_cycle(self) -> int:
-        """S."""
-        return self.fold.inputs_per_cycle
-
-    @property
-    def groups(self) -> int:
-        """Groups of S inputs."""
-        return ceil_div(self.fan_in, self.inputs_per_cycle)
-
-    @property
-    def blocks(self) -> int:
-        """Blocks of P neurons."""
-        return ceil_div(self.neurons, self.lanes)
-
-    @property
-    def planes(self) -> int:
-        """Memory rows that hold the start values of one block, S bits a lane each."""
-        return ceil_div(self.threshold_bits, self.inputs_per_cycle)
-
-    @property
-    def rows_per_block(self) -> int:
-        """Memory rows of one block: start values first, then one row a group."""
-        return self.planes + self.groups
-
-    @property
-    def rows(self) -> int:
-        """Rows of the weight memory."""
-        return self.blocks * self.rows_per_block
-
-    @property
-    def row_bits(self) -> int:
-        """Bits of a row: lane p holds bits p*S to p*S+S-1."""
-        return self.lanes * self.inputs_per_cycle
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of a row in a device image."""
-        return ceil_div(self.row_bits, 8)
+def encoding_kind(encoding: Encoding) -> str:
+    """``"latency"``, ``"rate"`` or ``"events"``."""
+    return str(encoding.to_json()["kind"])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -150,13 +43,16 @@ class Design:
     Parameters
     ----------
     layers
-        One entry a layer, first to last.
+        One entry a layer, first to last: all single-spike, or LIF and spike-response layers with
+        an integrator behind them (a stepwise design).
     steps
-        Largest number of time steps T.
+        Largest number of time steps T, the tail steps of a latency code included.
     pixels_per_cycle
-        Pixels that enter a cycle (G), a multiple of the first layer's ``inputs_per_cycle``.
+        Pixels that enter a cycle (G), a multiple of the first layer's ``inputs_per_cycle``, and
+        equal to it with rate encoding.
     sample_input
-        ``"pixels"`` (encoded and sorted on chip) or ``"words"`` (spike words, sorted by step).
+        ``"pixels"`` (encoded and sorted on chip), ``"words"`` (spike words, sorted by step) or
+        ``"events"`` (of an event camera, rasterised on chip).
     readouts
         Readouts that can be chosen at run time.
     early_stop
@@ -165,7 +61,18 @@ class Design:
     store_banks
         1: a sample is collected after the one before has left the store; 2: while it leaves.
     weight_memory
-        ``"portable"`` or ``"spram"`` (UP5K; first layer only, rows of a multiple of 16 bits).
+        ``"portable"`` or ``"spram"`` (UP5K; one layer, rows of a multiple of 16 bits).
+    spram_layer
+        The layer whose weights are in SPRAM, if any are.
+    encoding
+        ``"latency"``, ``"rate"`` or ``"events"``: how pixels or events become spikes; with words
+        it has been done outside.
+    events
+        Rasterisation of events, fixed in the gateware; None without them.
+    members
+        Most members of a committee that answer a sample (K), stored or drawn.
+    step_results
+        A sample of a single member may be answered after every step.
     """
 
     layers: tuple[LayerDesign, ...]
@@ -176,14 +83,23 @@ class Design:
     early_stop: bool = False
     store_banks: int = 1
     weight_memory: str = "portable"
+    spram_layer: int = 0
+    encoding: str = "latency"
+    events: EventEncoding | None = None
+    members: int = 1
+    step_results: bool = False
 
     def __post_init__(self) -> None:
-        if self.sample_input not in ("pixels", "words"):
-            raise ValueError(f"sample_input must be pixels or words, not {self.sample_input!r}")
-        if self.weight_memory not in ("portable", "spram"):
-            raise ValueError(f"weight_memory must be portable or spram, not {self.weight_memory!r}")
-        if self.store_banks not in (1, 2):
-            raise ValueError(f"store_banks must be 1 or 2, not {self.store_banks!r}")
+        for noun, allowed in (
+            ("sample_input", _INPUTS if self.is_stepwise else _INPUTS[:2]),
+            ("encoding", _ENCODINGS if self.is_stepwise else _ENCODINGS[:1]),
+            ("weight_memory", ("portable", "spram")),
+            ("store_banks", (1, 2)),
+            ("spram_layer", tuple(range(len(self.layers)))),
+        ):
+            value = getattr(self, noun)
+            if value not in allowed:
+                raise ValueError(f"{noun} must be {_either(allowed)}, not {value!r}")
         first = self.layers[0]
         if self.pixels_per_cycle % first.inputs_per_cycle:
             raise ValueError(
@@ -193,12 +109,29 @@ class Design:
         for index, (before, after) in enumerate(
             zip(self.layers, self.layers[1:], strict=False), start=1
         ):
-            if before.fold.times_per_cycle % after.inputs_per_cycle:
+            times, width = before.fold.times_per_cycle, after.inputs_per_cycle
+            if times % width or (self.is_stepwise and times != width):
+                rule = "equal" if self.is_stepwise else "be a multiple of"
                 raise ValueError(
-                    f"times_per_cycle of layer {index - 1} must be a multiple of "
-                    f"inputs_per_cycle {after.inputs_per_cycle} of layer {index}, "
-                    f"not {before.fold.times_per_cycle}"
+                    f"times_per_cycle of layer {index - 1} must {rule} "
+                    f"inputs_per_cycle {width} of layer {index}, not {times}"
                 )
+        spram = self.layers[self.spram_layer]
+        if self.weight_memory == "spram" and (spram.row_bits % 16 or spram.rows > 16384):
+            raise ValueError(
+                "weight_memory spram must have rows of a multiple of 16 bits and at most 16384 "
+                f"rows, not {spram.rows} rows of {spram.row_bits} bits"
+            )
+        if self.is_stepwise:
+            self._check_stepwise()
+        else:
+            self._check_single_spike()
+
+    def _check_single_spike(self) -> None:
+        if any(layer.is_stepwise for layer in self.layers) or self.members > 1:
+            raise ValueError("Single-spike layers must stand alone, and have one member")
+        if self.step_results:
+            raise ValueError("step_results must be of a stepwise design")
         one_layer_of_words = self.sample_input == "words" and len(self.layers) == 1
         if self.early_stop and (self.layers[-1].blocks > 1 or one_layer_of_words):
             raise ValueError(
@@ -207,44 +140,97 @@ class Design:
             )
         if one_layer_of_words and Readout.SUMMED_POTENTIAL in self.readouts:
             raise ValueError(f"{Readout.SUMMED_POTENTIAL} must have a spike store before it")
-        if self.weight_memory == "spram" and (first.row_bits % 16 or first.rows > 16384):
+
+    def _check_stepwise(self) -> None:
+        kinds = [layer.kind for layer in self.layers]
+        hidden = (NeuronKind.LIF, NeuronKind.SPIKE_RESPONSE)
+        if kinds[-1] is not NeuronKind.INTEGRATOR or any(k not in hidden for k in kinds[:-1]):
             raise ValueError(
-                "weight_memory spram must have rows of a multiple of 16 bits and at most 16384 "
-                f"rows, not {first.rows} rows of {first.row_bits} bits"
+                "Layers of a stepwise design must be lif or spike-response before an integrator, "
+                f"not {', '.join(kinds)}"
+            )
+        if self.readouts != (Readout.FINAL_POTENTIAL,) or self.early_stop:
+            raise ValueError(
+                f"A stepwise design must have the readout {Readout.FINAL_POTENTIAL} alone, and no "
+                "early_stop"
+            )
+        if self.layers[-1].updates_per_cycle != 1:
+            raise ValueError(
+                "times_per_cycle of the last layer must be 1, "
+                f"not {self.layers[-1].updates_per_cycle}"
+            )
+        if not isinstance(self.members, int) or self.members < 1:
+            raise TypeError(f"members must be a positive integer, not {self.members!r}")
+        sets = {layer.members for layer in self.layers} - {1, self.members}
+        if sets:
+            raise ValueError(
+                f"Weight sets of a layer must be 1 or the {self.members} members, not {max(sets)}"
+            )
+        events = self.encoding == "events"
+        if self.sample_input != "words" and (self.sample_input == "events") != events:
+            raise ValueError(
+                f"encoding of sample_input {self.sample_input} must be "
+                f"{'events' if self.sample_input == 'events' else 'latency or rate'}, "
+                f"not {self.encoding!r}"
+            )
+        if (self.events is None) != (self.encoding != "events"):
+            rule = "absent" if self.events is not None else "given"
+            raise ValueError(f"events of encoding {self.encoding} must be {rule}")
+        width = self.layers[0].inputs_per_cycle
+        if self.encodes_rates and self.pixels_per_cycle != width:
+            raise ValueError(
+                f"pixels_per_cycle must equal the first layer's inputs_per_cycle {width} with rate "
+                f"encoding, not {self.pixels_per_cycle}"
             )
 
     @classmethod
     def for_networks(
         cls, networks: Sequence[Network], folds: Sequence[Fold], **fields: Any
     ) -> "Design":
-        """Smallest design that holds every one of the networks (same number of layers)."""
+        """Smallest design that holds every one of the networks (same number of layers).
+
+        Of networks that draw their members, ``members`` must say how many (1 if left out).
+        """
         if not networks or any(len(net.layers) != len(folds) for net in networks):
             raise ValueError(
                 f"Networks must have as many layers as folds are given ({len(folds)}), not "
                 f"{[len(net.layers) for net in networks]}"
             )
-        layers = []
-        for index, fold in enumerate(folds):
-            group = [net.layers[index] for net in networks]
-            ranges = [layer.potential_range() for layer in group]
-            layers.append(
-                LayerDesign(
-                    fan_in=max(layer.fan_in for layer in group),
-                    neurons=max(layer.neurons for layer in group),
-                    fold=fold,
-                    potential_bits=signed_bits(
-                        min(low for low, _ in ranges), max(high for _, high in ranges)
-                    ),
-                    threshold_bits=signed_bits(
-                        min(int(-layer.thresholds.max()) for layer in group),
-                        max(int(-layer.thresholds.min()) for layer in group),
-                    ),
-                )
-            )
+        layers = tuple(
+            LayerDesign.for_layers([net.layers[index] for net in networks], fold)
+            for index, fold in enumerate(folds)
+        )
         readouts = tuple(r for r in Readout if any(net.readout is r for net in networks))
         fields.setdefault("readouts", readouts)
+        encoding = networks[0].encoding
+        if any(encoding_kind(net.encoding) != encoding_kind(encoding) for net in networks):
+            raise ValueError("Networks of one gateware must have the same kind of encoding")
+        if isinstance(encoding, EventEncoding):
+            fields.setdefault("events", encoding)
+        fields.setdefault("encoding", encoding_kind(encoding))
+        fields.setdefault("members", max(layer.members for layer in layers))
         steps = max(net.steps for net in networks)
-        return cls(layers=tuple(layers), steps=steps, **fields)
+        return cls(layers=layers, steps=steps, **fields)
+
+    @property
+    def is_stepwise(self) -> bool:
+        """Whether neurons have a state at every step."""
+        return self.layers[-1].is_stepwise
+
+    @property
+    def sampled(self) -> bool:
+        """Whether members can be drawn."""
+        return any(layer.sampled for layer in self.layers)
+
+    @property
+    def encodes_rates(self) -> bool:
+        """Whether pixels become rates on chip."""
+        return self.sample_input == "pixels" and self.encoding == "rate"
+
+    @property
+    def has_table(self) -> bool:
+        """Whether there is an intensity table."""
+        return self.sample_input == "pixels" and self.encoding == "latency"
 
     @property
     def features(self) -> int:
@@ -268,8 +254,12 @@ class Design:
 
     @property
     def score_bits(self) -> int:
-        """Width of the signed score of an output neuron."""
-        bits = self.layers[-1].potential_bits
+        """Width of the signed score of an output neuron, or of its sum over the members."""
+        last = self.layers[-1]
+        if last.dynamics is not None:
+            bits = max(last.dynamics.membrane_bits, last.threshold_bits) + 1
+            return bits + (self.members - 1).bit_length()
+        bits = last.potential_bits
         if Readout.SUMMED_POTENTIAL in self.readouts:
             bits += index_bits(self.steps)
         return bits
@@ -281,9 +271,20 @@ class Design:
         return self.layers[layer - 1].fold.times_per_cycle
 
     def max_words(self, layer: int) -> int:
-        """Most spike words that one sample can send into a layer."""
+        """Most spike words that one sample of spike times can send into a layer."""
         this = self.layers[layer]
         return this.groups * min(this.inputs_per_cycle, self.steps)
+
+    @property
+    def sample_words(self) -> int:
+        """Most words of a sample that enter a stepwise design, ends of silent steps included."""
+        if self.has_table:
+            return self.max_words(0) + self.steps
+        return self.layers[0].groups * self.steps
+
+    def is_spram(self, layer: int) -> bool:
+        """Whether the weights of a layer are in SPRAM."""
+        return self.weight_memory == "spram" and layer == self.spram_layer
 
     def check(self, network: Network) -> None:
         """Refuse a network that this gateware cannot hold.
@@ -302,19 +303,17 @@ class Design:
         if network.readout not in self.readouts:
             known = ", ".join(self.readouts)
             raise CapacityError(f"Readout must be one of {known}, not {network.readout}")
+        found = encoding_kind(network.encoding)
+        if found != self.encoding and self.sample_input != "words":
+            raise CapacityError(f"Encoding must be {self.encoding}, not {found}")
+        if self.events is not None and self.sample_input == "events":
+            for field in dataclasses.fields(EventEncoding):
+                limit, value = (getattr(e, field.name) for e in (self.events, network.encoding))
+                if field.name != "steps" and value != limit:
+                    noun = field.name.replace("_", " ").capitalize()
+                    raise CapacityError(f"{noun} of the encoding must be {limit}, not {value}")
         for index, (layer, room) in enumerate(zip(network.layers, self.layers, strict=True)):
-            low, high = layer.potential_range()
-            start = signed_bits(int(-layer.thresholds.max()), int(-layer.thresholds.min()))
-            for noun, value, limit in (
-                ("Fan-in", layer.fan_in, room.fan_in),
-                ("Neurons", layer.neurons, room.neurons),
-                ("Potential bits", signed_bits(low, high), room.potential_bits),
-                ("Threshold bits", start, room.threshold_bits),
-            ):
-                if value > limit:
-                    raise CapacityError(
-                        f"{noun} of layer {index} must be at most {limit}, not {value}"
-                    )
+            room.check(layer, index)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for the side file of an exported design."""
@@ -324,13 +323,23 @@ class Design:
     def from_json(cls, fields: dict[str, Any]) -> "Design":
         """Inverse of `to_json`."""
         fields = dict(fields)
-        layers = tuple(
-            LayerDesign(**{**layer, "fold": Fold(**layer["fold"])})
-            for layer in fields.pop("layers")
-        )
+        layers = []
+        for layer in fields.pop("layers"):
+            layer = {**layer, "fold": Fold(**layer["fold"]), "kind": NeuronKind(layer["kind"])}
+            if layer["dynamics"] is not None:
+                layer["dynamics"] = Dynamics(**layer["dynamics"])
+            layers.append(LayerDesign(**layer))
         readouts = tuple(Readout(readout) for readout in fields.pop("readouts"))
-        return cls(layers=layers, readouts=readouts, **fields)
+        if fields["events"] is not None:
+            fields["events"] = EventEncoding(**fields["events"])
+        return cls(layers=tuple(layers), readouts=readouts, **fields)
 
     def design_hash(self) -> int:
         """CRC-32 that tells one gateware from another."""
         return zlib.crc32(json.dumps(self.to_json(), sort_keys=True).encode())
+
+
+def _either(allowed: Sequence[Any]) -> str:
+    """The values as words, ``a, b or c``."""
+    *before, last = map(str, allowed)
+    return f"{', '.join(before)} or {last}" if before else last

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The core's memories that a device image fills: their numbers and rows. Pure Python."""
+
+import dataclasses
+
+from hw.design import Design, ceil_div
+
+__all__ = ["WriteTarget", "threshold_target", "weight_target", "write_targets"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WriteTarget:
+    """One memory that is written row by row.
+
+    Parameters
+    ----------
+    number
+        Value of the core's ``write_target``.
+    name
+        ``"table"``, ``"weights"`` or ``"thresholds"``.
+    layer
+        Layer, None for the table.
+    rows, row_bits
+        Rows of a full-size network, and bits of one.
+    """
+
+    number: int
+    name: str
+    layer: int | None = None
+    rows: int
+    row_bits: int
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row, as they come: lowest first."""
+        return ceil_div(self.row_bits, 8)
+
+
+def weight_target(layer: int) -> int:
+    """Number of the weight memory of a layer."""
+    return 1 + layer
+
+
+def threshold_target(design: Design, layer: int) -> int:
+    """Number of the threshold memory of a layer of a stepwise design."""
+    return 1 + len(design.layers) + layer
+
+
+def write_targets(design: Design) -> tuple[WriteTarget, ...]:
+    """All memories of a design, in the order of their numbers, which is that of an image.
+
+    0: intensity table, where pixels become spike times (256 rows of 16 bits: spike step, 0xFFFF
+    for none). 1 + l: weight memory of layer l, row ``member * rows_per_member + block *
+    rows_per_block + planes + group``. 1 + L + l: threshold memory of layer l of a stepwise design
+    of L layers, row ``neuron // U`` with U signed thresholds of ``threshold_bits``, lowest neuron
+    lowest.
+    """
+    targets = []
+    if design.has_table:
+        targets.append(WriteTarget(number=0, name="table", rows=256, row_bits=16))
+    for index, layer in enumerate(design.layers):
+        targets.append(
+            WriteTarget(
+                number=weight_target(index),
+                name="weights",
+                layer=index,
+                rows=layer.rows,
+                row_bits=layer.row_bits,
+            )
+        )
+    for index, layer in enumerate(design.layers if design.is_stepwise else ()):
+        targets.append(
+            WriteTarget(
+                number=threshold_target(design, index),
+                name="thresholds",
+                layer=index,
+                rows=layer.state_rows,
+                row_bits=layer.threshold_row_bits,
+            )
+        )
+    return tuple(targets)
