@@ -12,12 +12,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from amaranth.lib import data
-
 from hw.image_layout import LoadError, image_rows
 from hw.link.packets import FrameHeader, RefusalReason, packet_rows
 from hw.register_map import register_rows
 from hw.resource_record import RECORD
+from hw.structures import field_spans, span_text
 from model import zoo
 
 __all__ = ["DOCUMENTS", "main", "rewritten"]
@@ -42,11 +41,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _header_rows() -> list[tuple[str, str]]:
-    rows = []
-    for name, field in data.Layout.cast(FrameHeader):
-        first, last = field.offset // 8, (field.offset + field.width) // 8 - 1
-        rows.append((f"{first}" if first == last else f"{first}..{last}", name))
-    return rows
+    return [(span_text(span), name) for name, span in field_spans(FrameHeader)]
 
 
 def _codes(kind: type) -> str:

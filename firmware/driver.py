@@ -17,7 +17,7 @@ from firmware.answers import (
     refusal_reason,
 )
 from firmware.image import device_image
-from firmware.link import Frame, FrameParser, encode_frame, pack, unpack
+from firmware.link import Frame, FrameParser, encode_frame
 from firmware.transport import Transport
 from hw.design import Design
 from hw.image_layout import LoadError, LoadState
@@ -33,7 +33,6 @@ from hw.link.packets import (
     ResultEntry,
     WriteRequest,
     body_limit,
-    size_of,
 )
 from hw.register_map import (
     ControlWord,
@@ -44,6 +43,7 @@ from hw.register_map import (
     design_from_words,
     register_address,
 )
+from hw.structures import pack, size_of, unpack
 from model.description import Network
 
 __all__ = [

@@ -6,9 +6,8 @@ The definitions stand in ``hw/link/packets.py``.
 
 import dataclasses
 
-from amaranth.lib import data
-
 from hw.link.packets import CRC_BYTES, FRAME_CRC, HEADER_BYTES, FrameHeader, FrameType
+from hw.structures import pack, unpack
 
 __all__ = [
     "Frame",
@@ -17,35 +16,12 @@ __all__ = [
     "cobs_encode",
     "crc16",
     "encode_frame",
-    "pack",
-    "unpack",
 ]
 
 _LONGEST_BLOCK = 0xFF
 _BODY_LIMIT = 0xFFFF
 # More bytes than the code of the longest frame has; a line that never sends a zero is noise.
 _LINE_LIMIT = 2 * _BODY_LIMIT
-
-
-def pack(layout: type[data.Struct], **fields: int) -> bytes:
-    """Bytes of a packet structure."""
-    size = data.Layout.cast(layout).size // 8
-    return int(layout.const(fields).as_bits()).to_bytes(size, "little")
-
-
-def unpack(layout: type[data.Struct], raw: bytes) -> dict[str, int]:
-    """Fields of a packet structure.
-
-    Raises
-    ------
-    ValueError
-        If the number of bytes is not that of the structure.
-    """
-    size = data.Layout.cast(layout).size // 8
-    if len(raw) != size:
-        raise ValueError(f"{layout.__name__} must have {size} bytes, not {len(raw)}")
-    fields = layout.from_bits(int.from_bytes(raw, "little"))
-    return {name: int(fields[name]) for name, _ in data.Layout.cast(layout)}
 
 
 def _crc_table() -> tuple[int, ...]:

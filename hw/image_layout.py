@@ -26,6 +26,7 @@ beyond the last neuron of a block copy the last neuron.
 from amaranth.lib import data, enum
 
 from hw.design import Design
+from hw.structures import field_spans, size_of, span_text
 
 __all__ = [
     "IMAGE_MAGIC",
@@ -36,7 +37,6 @@ __all__ = [
     "ImageLayer",
     "LoadError",
     "LoadState",
-    "byte_span",
     "image_rows",
     "max_image_bytes",
 ]
@@ -106,25 +106,17 @@ class LoadError(enum.Enum, shape=4):
     CRC = 10
 
 
-def byte_span(layout: type[data.Struct], field: str) -> range:
-    """Byte offsets of a field within its structure, lowest first."""
-    place = data.Layout.cast(layout)[field]
-    return range(place.offset // 8, (place.offset + place.width) // 8)
-
-
 def max_image_bytes(design: Design) -> int:
     """Bytes of the largest image that a gateware takes."""
-    header = data.Layout.cast(ImageHeader).size // 8
-    layer = data.Layout.cast(ImageLayer).size // 8
     rows = sum(this.rows * this.row_bytes for this in design.layers)
-    return header + layer * len(design.layers) + TABLE_BYTES + rows + 4
+    entries = size_of(ImageLayer) * len(design.layers)
+    return size_of(ImageHeader) + entries + TABLE_BYTES + rows + 4
 
 
 def image_rows() -> list[tuple[str, str, str]]:
     """Rows of a table of the fixed fields: structure, byte offsets, field."""
-    rows = []
-    for layout in (ImageHeader, ImageLayer):
-        for field, _ in data.Layout.cast(layout):
-            span = byte_span(layout, field)
-            rows.append((layout.__name__, f"{span.start}..{span.stop - 1}", field))
-    return rows
+    return [
+        (layout.__name__, span_text(span), field)
+        for layout in (ImageHeader, ImageLayer)
+        for field, span in field_spans(layout)
+    ]

@@ -2,7 +2,7 @@
 """A device image into the memories and settings of the core, all or nothing."""
 
 from amaranth import Array, Cat, Module, ResetInserter, Signal, Value
-from amaranth.lib import crc, data, stream, wiring
+from amaranth.lib import crc, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.byte_beat import ByteBeat
@@ -16,13 +16,13 @@ from hw.image_layout import (
     ImageLayer,
     LoadError,
     LoadState,
-    byte_span,
 )
+from hw.structures import byte_span, size_of
 
 __all__ = ["Loader"]
 
-_HEADER_BYTES = data.Layout.cast(ImageHeader).size // 8
-_LAYER_BYTES = data.Layout.cast(ImageLayer).size // 8
+_HEADER_BYTES = size_of(ImageHeader)
+_LAYER_BYTES = size_of(ImageLayer)
 
 
 class Loader(wiring.Component):

@@ -7,13 +7,13 @@ the whole `Design` of a gateware from its registers. The first 64 bytes never mo
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from amaranth.lib import data
 
 from hw.design import Design, Fold, LayerDesign
 from hw.image_layout import LoadError, LoadState
+from hw.structures import to_bits
 from model.description import Readout
 
 __all__ = [
@@ -246,10 +246,6 @@ def register_address(name: str) -> int:
     return next(register.address for register in REGISTERS if register.name == name)
 
 
-def _packed(layout: type[data.Struct], fields: Mapping[str, Any]) -> int:
-    return int(layout.const(fields).as_bits())
-
-
 def design_words(design: Design) -> dict[int, int]:
     """What the registers say about a design: byte address to value.
 
@@ -264,41 +260,35 @@ def design_words(design: Design) -> dict[int, int]:
         register_address("magic"): REGISTER_MAGIC,
         register_address("protocol"): PROTOCOL_VERSION,
         register_address("design_hash"): design.design_hash(),
-        register_address("capacity"): _packed(
+        register_address("capacity"): to_bits(
             CapacityWord,
-            {
-                "layers": len(design.layers),
-                "words_input": design.sample_input == "words",
-                "early_stop": design.early_stop,
-                "two_banks": design.store_banks == 2,
-                "spram": design.weight_memory == "spram",
-                "steps": design.steps,
-            },
+            layers=len(design.layers),
+            words_input=design.sample_input == "words",
+            early_stop=design.early_stop,
+            two_banks=design.store_banks == 2,
+            spram=design.weight_memory == "spram",
+            steps=design.steps,
         ),
-        register_address("size"): _packed(
-            SizeWord, {"features": design.features, "classes": design.classes}
+        register_address("size"): to_bits(
+            SizeWord, features=design.features, classes=design.classes
         ),
-        register_address("fold"): _packed(
+        register_address("fold"): to_bits(
             FoldWord,
-            {
-                "pixels_per_cycle": design.pixels_per_cycle,
-                "readouts": [_READOUT_CODES[rule] for rule in design.readouts]
-                + [0] * (4 - len(design.readouts)),
-            },
+            pixels_per_cycle=design.pixels_per_cycle,
+            readouts=[_READOUT_CODES[rule] for rule in design.readouts]
+            + [0] * (4 - len(design.readouts)),
         ),
     }
     for index, layer in enumerate(design.layers):
-        value = _packed(
+        value = to_bits(
             LayerWords,
-            {
-                "fan_in": layer.fan_in,
-                "neurons": layer.neurons,
-                "lanes": layer.lanes,
-                "inputs_per_cycle": layer.inputs_per_cycle,
-                "times_per_cycle": layer.fold.times_per_cycle,
-                "potential_bits": layer.potential_bits,
-                "threshold_bits": layer.threshold_bits,
-            },
+            fan_in=layer.fan_in,
+            neurons=layer.neurons,
+            lanes=layer.lanes,
+            inputs_per_cycle=layer.inputs_per_cycle,
+            times_per_cycle=layer.fold.times_per_cycle,
+            potential_bits=layer.potential_bits,
+            threshold_bits=layer.threshold_bits,
         )
         for word in range(LAYER_STRIDE // 4):
             words[LAYER_BASE + LAYER_STRIDE * index + 4 * word] = value >> 32 * word & 0xFFFFFFFF

@@ -23,12 +23,12 @@ from hw.link.packets import (
     WriteRequest,
     check_pixels,
     image_length_bits,
-    size_of,
 )
 from hw.link.sample_feeder import SampleFeeder
 from hw.register_map import ControlWord, register_address
 from hw.registers import RegisterBus
 from hw.spike_word import output_record, pixel_beat
+from hw.structures import size_of
 
 __all__ = ["FrameProcessor"]
 

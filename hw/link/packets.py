@@ -14,6 +14,7 @@ from amaranth.lib import crc, data, enum
 
 from hw.design import Design
 from hw.image_layout import max_image_bytes
+from hw.structures import field_spans, size_of, span_text
 
 __all__ = [
     "CRC_BYTES",
@@ -37,7 +38,6 @@ __all__ = [
     "check_pixels",
     "image_length_bits",
     "packet_rows",
-    "size_of",
 ]
 
 #: CRC of frames.
@@ -141,11 +141,6 @@ class ResultEnd(data.Struct):
 
     winner: 16
     cycles: 32
-
-
-def size_of(layout: type[data.Struct]) -> int:
-    """Bytes of a structure."""
-    return data.Layout.cast(layout).size // 8
 
 
 #: Bytes of the header.
@@ -257,13 +252,9 @@ def packet_rows() -> list[tuple[str, str, str, str, str]]:
     for packet in PACKETS:
         parts, start = [], 0
         for layout in packet.body:
-            for name, field in data.Layout.cast(layout):
-                first, last = (
-                    start + field.offset // 8,
-                    start + field.offset // 8 + field.width // 8,
-                )
-                span = f"{first}" if last == first + 1 else f"{first}..{last - 1}"
-                parts.append(f"{name} [{span}]")
+            for name, span in field_spans(layout):
+                here = range(start + span.start, start + span.stop)
+                parts.append(f"{name} [{span_text(here)}]")
             start += size_of(layout)
         if packet.more:
             parts.append(f"{packet.more} [{start}...]" if start else packet.more)

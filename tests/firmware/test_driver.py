@@ -6,7 +6,7 @@ import pytest
 
 from firmware.driver import Device, DeviceError, RefusedError
 from firmware.image import device_image, network_from_image
-from firmware.link import Frame, FrameParser, encode_frame, pack, unpack
+from firmware.link import Frame, FrameParser, encode_frame
 from firmware.transport import Transport
 from hw.design import CapacityError, Design, Fold
 from hw.image_layout import LoadError, LoadState
@@ -23,6 +23,7 @@ from hw.link.packets import (
     WriteRequest,
 )
 from hw.register_map import design_words, register_address
+from hw.structures import pack, unpack
 from model.description import LatencyEncoding, Layer, Network
 
 

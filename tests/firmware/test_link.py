@@ -10,8 +10,6 @@ from firmware.link import (
     cobs_encode,
     crc16,
     encode_frame,
-    pack,
-    unpack,
 )
 from hw.link.packets import (
     FRAME_CRC,
@@ -22,6 +20,7 @@ from hw.link.packets import (
     buffer_depth,
     packet_rows,
 )
+from hw.structures import pack, unpack
 from tests.hw.designs import two_layers
 
 MESSAGES = st.one_of(

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-from firmware.link import Frame, FrameParser, encode_frame, pack
+from firmware.link import Frame, FrameParser, encode_frame
 from hw.board_top import BoardTop
 from hw.link.packets import FrameType, ReadRequest
 from hw.register_map import register_address
+from hw.structures import pack
 from tests.hw.designs import two_layers
 from tests.hw.refused import refused
 from tests.hw.streams import run

@@ -7,8 +7,9 @@ import pytest
 
 from firmware.image import device_image
 from hw.design import Design, Fold
-from hw.image_layout import ImageHeader, ImageLayer, LoadError, LoadState, byte_span
+from hw.image_layout import ImageHeader, ImageLayer, LoadError, LoadState
 from hw.loader import Loader
+from hw.structures import byte_span
 from model.description import LatencyEncoding, Layer, Network
 from tests.hw.streams import plain, put, run
 

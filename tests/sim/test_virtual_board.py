@@ -9,12 +9,13 @@ import pytest
 
 from firmware.driver import Device, DeviceError
 from firmware.image import device_image
-from firmware.link import Frame, encode_frame, pack
+from firmware.link import Frame, encode_frame
 from firmware.transport import LinkError
 from hw.design import CapacityError, Design, Fold
 from hw.image_layout import LoadState
 from hw.link.packets import FrameType, LoadBegin, LoadData
 from hw.schedule import schedule
+from hw.structures import pack
 from model.description import LatencyEncoding, Layer, Network, Readout
 from model.golden import run
 from sim.verilator import ToolError

@@ -9,11 +9,12 @@ from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from firmware.link import Frame, FrameParser, encode_frame, pack
+from firmware.link import Frame, FrameParser, encode_frame
 from hw.accelerator import Accelerator
 from hw.design import Design
 from hw.link.link import Link
 from hw.link.packets import FrameType, LoadBegin, LoadData
+from hw.structures import pack
 from tests.hw.streams import run
 
 __all__ = ["Host", "LinkedAccelerator", "converse", "load"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from firmware.image import device_image
-from firmware.link import Frame, encode_frame, pack, unpack
+from firmware.link import Frame, encode_frame
 from hw.design import Design, Fold
 from hw.image_layout import LoadError, max_image_bytes
 from hw.link.frame_processor import FrameProcessor
@@ -23,9 +23,9 @@ from hw.link.packets import (
     ResultEnd,
     ResultEntry,
     WriteRequest,
-    size_of,
 )
 from hw.register_map import design_words, register_address
+from hw.structures import pack, size_of, unpack
 from model.description import LatencyEncoding, Layer, Network, Readout
 from tests.hw.designs import two_layers
 from tests.hw.link.line import converse, load
