@@ -18,7 +18,7 @@ from hw.image_layout import (
     ImageHeader,
     ImageLayer,
 )
-from model.description import LatencyEncoding, Layer, Network
+from model.description import LatencyEncoding, Layer, Network, NeuronKind
 
 __all__ = ["ImageError", "device_image", "network_from_image"]
 
@@ -71,7 +71,12 @@ def device_image(network: Network, design: Design) -> bytes:
     ------
     hw.design.CapacityError
         If the gateware cannot hold the network; the text names the field.
+    ImageError
+        If the network's neurons are not of the single-spike kind.
     """
+    encoding = network.encoding
+    if network.is_stepwise or not isinstance(encoding, LatencyEncoding):
+        raise ImageError(f"Neurons of a device image must be {NeuronKind.SINGLE_SPIKE}")
     design.check(network)
     parts = [
         _bytes_of(
@@ -101,7 +106,7 @@ def device_image(network: Network, design: Design) -> bytes:
                 },
             )
         )
-    table = network.encoding.table().astype(np.int64)
+    table = encoding.table().astype(np.int64)
     parts.append(np.where(table < network.steps, table, NO_SPIKE).astype("<u2").tobytes())
     parts += [layer_rows.tobytes() for layer_rows in rows]
     image = b"".join(parts)
@@ -120,7 +125,7 @@ def _layer_from_rows(rows: np.ndarray, neurons: int, fan_in: int, room: LayerDes
     place[-1] = -place[-1]  # two's complement
     weights = bits[:, room.planes :].reshape(neurons, -1)[:, :fan_in]
     return Layer(
-        weights=np.packbits(weights, axis=1, bitorder="little"),
+        weights=np.packbits(weights, axis=1, bitorder="little")[None],
         thresholds=(-(starts @ place)).astype(np.int32),
         fan_in=fan_in,
     )

@@ -278,7 +278,7 @@ class Network:
                 raise NetworkError(
                     "Encoding of single-spike layers must be latency without tail steps"
                 )
-            if self.layers[0].members > 1 or self.is_sampled:
+            if self.members > 1 or self.is_sampled:
                 raise NetworkError("Single-spike layers must have one weight set")
             return
         if kinds[-1] is not NeuronKind.INTEGRATOR:

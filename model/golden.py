@@ -23,7 +23,7 @@ import dataclasses
 import numpy as np
 import torch
 
-from model.description import Network, Readout
+from model.description import LatencyEncoding, Network, Readout
 
 __all__ = ["Trace", "encode", "run"]
 
@@ -83,6 +83,7 @@ def encode(network: Network, images: np.ndarray | torch.Tensor) -> torch.Tensor:
         raise ValueError(
             f"Images must have {network.features} features for this network, not {images.shape[1]}"
         )
+    assert isinstance(network.encoding, LatencyEncoding)
     table = torch.from_numpy(network.encoding.table().astype(np.int64))
     return table[images.to(torch.int64)]
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network files: safetensors (no pickle) with a format version and a checksum.
 
-Tensors ``layer<k>.weights`` (uint8, packed signs of each member), ``layer<k>.thresholds`` (int32)
-and, where members are drawn, ``layer<k>.undecided`` (uint8, packed mask); the metadata entry
-``popspike`` is JSON with everything else.
+Tensors ``layer<k>.weights`` (uint8 of 3 axes, packed signs of each member),
+``layer<k>.thresholds`` (int32) and, where members are drawn, ``layer<k>.undecided`` (uint8,
+packed mask); the metadata entry ``popspike`` is JSON with everything else.
 """
 
 import dataclasses

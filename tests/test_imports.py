@@ -25,7 +25,14 @@ ALLOWED = {
     "popspike": {"popspike", "sim", "firmware", "hw", "model"},
 }
 # The torch-free parts of model/ that hw/ and firmware/ may read.
-DESCRIPTION = {"model.description", "model.network_file"}
+DESCRIPTION = {
+    "model.description",
+    "model.encoding",
+    "model.events",
+    "model.network_file",
+    "model.neurons",
+    "model.sampling",
+}
 # cocotb finds a bench by itself, in a process of its own.
 BENCHES = ("sim.benches.",)
 

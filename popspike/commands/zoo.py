@@ -69,10 +69,15 @@ def _facts(name: str) -> dict[str, Any]:
         "file": str(shipped.path(name)),
         "sizes": list(network.sizes),
         "steps": network.steps,
-        "levels": list(network.encoding.levels),
+        "encoding": network.encoding.to_json(),
         "readout": str(network.readout),
+        "kinds": [str(layer.kind) for layer in network.layers],
+        "members": network.members,
         "fingerprint": f"{network.fingerprint():#010x}",
-        "weight_bits": sum(layer.fan_in * layer.neurons for layer in network.layers),
+        "weight_bits": sum(
+            layer.fan_in * layer.neurons * layer.members * (1 + (layer.undecided is not None))
+            for layer in network.layers
+        ),
         **network.metadata,
     }
 

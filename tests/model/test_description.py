@@ -66,12 +66,9 @@ def test_potential_range_includes_the_start() -> None:
 def test_layer_refusals() -> None:
     good = layer()
     fields = {"weights": good.weights, "thresholds": good.thresholds, "fan_in": 10}
-    refuses("Packed weights must be a uint8 matrix", Layer, **fields | {"weights": good.weights[0]})
-    refuses(
-        "Packed weights must be a uint8 matrix",
-        Layer,
-        **fields | {"weights": good.weights.astype(np.int8)},
-    )
+    axes = "Packed weights must be uint8 of 3 axes: members, neurons, bytes"
+    refuses(axes, Layer, **fields | {"weights": good.weights[0]})
+    refuses(axes, Layer, **fields | {"weights": good.weights.astype(np.int8)})
     refuses(
         "Thresholds must be int32 of shape (3,), not int64 of shape (3,)",
         Layer,
@@ -87,12 +84,16 @@ def test_layer_refusals() -> None:
         Layer,
         **fields | {"fan_in": 17},
     )
-    refuses("A layer must have at least one input and one neuron", Layer, **fields | {"fan_in": 0})
+    least = "A layer must have at least one input, one neuron and one member"
+    refuses(least, Layer, **fields | {"fan_in": 0})
+    refuses(least, Layer, **fields | {"weights": good.weights[:0]})
     stray = good.weights.copy()
-    stray[1, 1] |= 0x80
+    stray[0, 1, 1] |= 0x80
     refuses("Unused bits of packed weights must be 0", Layer, **fields | {"weights": stray})
     refuses(
-        "Neuron kind must be one of single-spike-if, not 'lif'", Layer, **fields | {"kind": "lif"}
+        "Neuron kind must be one of single-spike-if, lif, spike-response, integrator, not 'izh'",
+        Layer,
+        **fields | {"kind": "izh"},
     )
 
 
@@ -126,7 +127,7 @@ def test_network_sizes() -> None:
     assert (network.steps, network.features, network.classes) == (2, 6, 2)
     assert network.readout is Readout.SUMMED_POTENTIAL
     assert dataclasses.replace(network, input_shape=()).input_shape == (6,)
-    assert MAX_STEPS == 256
+    assert MAX_STEPS == 65535
 
 
 def test_network_refusals() -> None:
@@ -158,7 +159,7 @@ def test_network_refusals() -> None:
 def test_fingerprint_changes_with_all_that_decides_and_with_nothing_else() -> None:
     base = Network(encoding=LatencyEncoding(levels=(9, 3)), layers=[layer()])
     flipped, raised = layer().weights.copy(), layer().thresholds.copy()
-    flipped[0, 0] ^= 1
+    flipped[0, 0, 0] ^= 1
     raised[0] += 1
     others = [
         dataclasses.replace(base, encoding=LatencyEncoding(levels=(9, 2))),

@@ -29,7 +29,7 @@ class Reading:
 
 def weight(layer: Layer, neuron: int, index: int) -> int:
     """Sign of one synapse, straight from the packed bits."""
-    return 1 if int(layer.weights[neuron, index // 8]) >> (index % 8) & 1 else -1
+    return 1 if int(layer.weights[0, neuron, index // 8]) >> (index % 8) & 1 else -1
 
 
 def first_step(levels: tuple[int, ...], pixel: int) -> int:

@@ -119,14 +119,24 @@ def test_pickled_or_foreign_file_is_refused(tmp_path: Path) -> None:
     refuses(path, "Network file {path} has no field 'popspike'")
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
 def test_other_format_version_is_refused(saved: Path, version: object) -> None:
     rewrite(saved, fields=lambda description: description.update(format=version))
-    refuses(saved, f"Network file {{path}}: format must be 1, not {version!r}")
+    refuses(saved, f"Network file {{path}}: format must be 2, not {version!r}")
 
 
 @pytest.mark.parametrize(
-    "field", ["format", "levels", "readout", "input_shape", "layers", "fingerprint", "metadata"]
+    "field",
+    [
+        "format",
+        "encoding",
+        "readout",
+        "input_shape",
+        "inverse_temperature",
+        "layers",
+        "fingerprint",
+        "metadata",
+    ],
 )
 def test_missing_field_is_named(saved: Path, field: str) -> None:
     rewrite(saved, fields=lambda description: description.pop(field))
@@ -155,8 +165,8 @@ def test_contradictions_are_named(saved: Path) -> None:
         fields=lambda description: description["layers"][1].update(fan_in=4),
     )
     case(
-        "Neuron kind must be one of single-spike-if, not 'lif'",
-        fields=lambda description: description["layers"][1].update(kind="lif"),
+        "Neuron kind must be one of single-spike-if, lif, spike-response, integrator, not 'izh'",
+        fields=lambda description: description["layers"][1].update(kind="izh"),
     )
     case(
         "Readout must be one of first-spike, final-potential, summed-potential, not 'vote'",
@@ -164,7 +174,7 @@ def test_contradictions_are_named(saved: Path) -> None:
     )
     case(
         "Levels must never rise from step to step, not (100, 200)",
-        fields=lambda description: description.update(levels=[100, 200]),
+        fields=lambda description: description["encoding"].update(levels=[100, 200]),
     )
     case(
         "Input shape must have 5 features, not (2, 3)",
@@ -178,7 +188,7 @@ def test_contradictions_are_named(saved: Path) -> None:
 
 def test_changed_weight_breaks_the_fingerprint(saved: Path) -> None:
     def flip(arrays: dict[str, np.ndarray]) -> None:
-        arrays["layer0.weights"][0, 0] ^= 1
+        arrays["layer0.weights"][0, 0, 0] ^= 1
 
     expected = example().fingerprint()
     rewrite(saved, tensors=flip)

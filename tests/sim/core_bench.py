@@ -32,7 +32,7 @@ class CoreRun:
 def memory_rows(layer: Layer, room: LayerDesign) -> list[int]:
     """Rows of a weight memory, written down from the description of the row layout alone."""
     lanes, width = room.lanes, room.inputs_per_cycle
-    bits = np.unpackbits(layer.weights, axis=1, count=layer.fan_in, bitorder="little")
+    bits = np.unpackbits(layer.weights[0], axis=1, count=layer.fan_in, bitorder="little")
     rows = []
     for start in range(0, layer.neurons, lanes):
         neurons = [min(start + lane, layer.neurons - 1) for lane in range(lanes)]

@@ -112,7 +112,7 @@ def test_flipped_weight_is_caught(
 ) -> None:
     layers = list(small.network.layers)
     weights = layers[0].weights.copy()
-    weights[6, 1] ^= 1 << 2  # neuron 6, input 10
+    weights[0, 6, 1] ^= 1 << 2  # neuron 6, input 10
     layers[0] = dataclasses.replace(layers[0], weights=weights)
     other = dataclasses.replace(small.network, layers=tuple(layers))
 
