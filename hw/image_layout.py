@@ -7,32 +7,44 @@ and reads it. All numbers are little endian.
 ======================  =====================================================================
 Bytes                   Contents
 ======================  =====================================================================
-20                      `ImageHeader`
+24                      `ImageHeader`
 8 a layer               `ImageLayer`
-512                     intensity table: spike step of each intensity 0..255, u16, 0xFFFF where
-                        no spike is sent
-``row_bytes`` a row     weight memory of layer 0, then of layer 1, ...: per block of lanes first
-                        the rows of start values, then one row a group of inputs
+512                     where the gateware has one, the intensity table: spike step of each
+                        intensity 0..255, u16, 0xFFFF where no spike is sent
+``row_bytes`` a row     weight memory of layer 0, then of layer 1, ...: for each weight set, for
+                        each block of lanes first the rows of start values (single-spike kind),
+                        then one row a group of inputs
+``row_bytes`` a row     where neurons have a state, threshold memory of layer 0, then of layer 1,
+                        ...: for each block of lanes one row for every U neurons
 4                       CRC-32 (that of zlib) of everything before
 ======================  =====================================================================
 
-Bit ``p*S + k`` of a weight row belongs to lane p and is bit ``(p*S + k) % 8`` of byte
-``(p*S + k) // 8`` (S inputs a cycle). In a group row bit k is the weight of input ``group*S + k``,
-1 = +1, 0 where there is no such input. In a row of start values the S bits of a lane are one digit
-of ``-threshold`` in two's complement of ``planes * S`` bits, most significant digit first. Lanes
-beyond the last neuron of a block copy the last neuron.
+`hw.write_target.write_targets` lists the memories of a design. Bit ``p*S + k`` of a weight row
+belongs to lane p and is bit ``(p*S + k) % 8`` of byte ``(p*S + k) // 8`` (S inputs a cycle). In a
+group row bit k is the weight of input ``group*S + k``, 1 = +1, 0 where there is no such input. In a
+row of start values the S bits of a lane are one digit of ``-threshold`` in two's complement of
+``planes * S`` bits, most significant digit first. Lanes beyond the last neuron of a block copy the
+last neuron.
+
+In a layer that may draw weights, as many bits again follow in each row, in the same order: 1 = the
+weight is drawn, and its sign bit is 0. A threshold row holds U thresholds in two's complement of
+``threshold_bits``, the first neuron's lowest.
+
+A layer that has room for the weight sets of a committee gets as many as the network has members,
+the same set again where the network has but one.
 """
 
 from amaranth.lib import data, enum
 
 from hw.design import Design
 from hw.structures import field_spans, size_of, span_text
+from hw.write_target import write_targets
 
 __all__ = [
+    "ENCODING_CODES",
     "IMAGE_MAGIC",
     "IMAGE_VERSION",
     "NO_SPIKE",
-    "TABLE_BYTES",
     "ImageHeader",
     "ImageLayer",
     "LoadError",
@@ -44,11 +56,11 @@ __all__ = [
 #: First four bytes of an image.
 IMAGE_MAGIC = b"PSPK"
 #: Version of the format.
-IMAGE_VERSION = 1
+IMAGE_VERSION = 2
 #: Step of an intensity that never spikes.
 NO_SPIKE = 0xFFFF
-#: Bytes of the intensity table.
-TABLE_BYTES = 512
+#: Numbers of the encodings in an image.
+ENCODING_CODES = {"latency": 0, "rate": 1, "events": 2}
 
 
 class ImageHeader(data.Struct):
@@ -56,7 +68,9 @@ class ImageHeader(data.Struct):
 
     Members: ``magic``, ``version``, ``readout`` (index into the design's readouts), ``steps`` (T),
     ``features`` (inputs of the first layer), ``classes`` (neurons of the last layer),
-    ``fingerprint`` (of the network), ``layers`` (how many), ``zero``.
+    ``fingerprint`` (of the network), ``layers`` (how many), ``members`` (weight sets K; 0: members
+    are drawn, and the host says how many), ``encoding`` (`ENCODING_CODES`), ``phase`` (of the rate
+    code), ``tail_steps`` (of the latency code, among the T), ``zero``.
     """
 
     magic: 32
@@ -67,19 +81,24 @@ class ImageHeader(data.Struct):
     classes: 16
     fingerprint: 32
     layers: 8
-    zero: 24
+    members: 8
+    encoding: 8
+    phase: 8
+    tail_steps: 16
+    zero: 16
 
 
 class ImageLayer(data.Struct):
-    """Sizes of one layer: ``neurons``, ``blocks`` of lanes, ``rows`` of weight memory, ``zero``.
+    """Sizes of one layer: ``neurons``, ``blocks`` of lanes, ``rows`` of weight memory (all sets),
+    ``sets`` (weight sets that differ: 1 or the members; 0: drawn).
 
     A gateware needs only ``neurons``; the others spare a reader the division.
     """
 
     neurons: 16
     blocks: 16
-    rows: 16
-    zero: 16
+    rows: 24
+    sets: 8
 
 
 class LoadState(enum.Enum, shape=2):
@@ -104,13 +123,14 @@ class LoadError(enum.Enum, shape=4):
     NEURONS = 8
     LENGTH = 9
     CRC = 10
+    MEMBERS = 11
+    ENCODING = 12
 
 
 def max_image_bytes(design: Design) -> int:
     """Bytes of the largest image that a gateware takes."""
-    rows = sum(this.rows * this.row_bytes for this in design.layers)
-    entries = size_of(ImageLayer) * len(design.layers)
-    return size_of(ImageHeader) + entries + TABLE_BYTES + rows + 4
+    rows = sum(target.rows * target.row_bytes for target in write_targets(design))
+    return size_of(ImageHeader) + size_of(ImageLayer) * len(design.layers) + rows + 4
 
 
 def image_rows() -> list[tuple[str, str, str]]:

@@ -11,6 +11,7 @@ from firmware.image import ImageError, device_image, network_from_image
 from hw.design import CapacityError, Design, Fold
 from hw.image_layout import image_rows, max_image_bytes
 from model.description import LatencyEncoding, Layer, Network, Readout
+from tests.stepwise import make_network, stepwise_designs, stepwise_networks
 from tests.strategies import designs, networks
 
 
@@ -37,7 +38,7 @@ def test_a_network_comes_back_from_its_image(data):
     design = data.draw(designs(network))
     image = device_image(network, design)
     assert len(image) <= max_image_bytes(design)
-    back = network_from_image(image, design)
+    back = network_from_image(image, design, encoding=network.encoding)
     assert back.fingerprint() == network.fingerprint()
     assert back.readout is network.readout
 
@@ -54,6 +55,37 @@ def test_a_smaller_network_fits_and_comes_back(data):
         assert network_from_image(image, design).fingerprint() == network.fingerprint()
 
 
+@given(st.data())
+def test_a_stepwise_network_comes_back_from_its_image(data):
+    network = data.draw(stepwise_networks())
+    design = data.draw(stepwise_designs(network))
+    image = device_image(network, design)
+    assert len(image) <= max_image_bytes(design)
+    assert network_from_image(image, design).fingerprint() == network.fingerprint()
+
+
+def test_a_smaller_committee_repeats_what_it_has_one_of():
+    large = make_network((9, 5, 3), seed=1, members=3)
+    layers = [
+        dataclasses.replace(layer, weights=layer.weights[:count])
+        for layer, count in zip(large.layers, (2, 1), strict=True)
+    ]
+    small = dataclasses.replace(large, layers=tuple(layers))
+    design = Design.for_networks([large], [Fold(lanes=2), Fold(lanes=3)])
+    image = device_image(small, design)
+    back = network_from_image(image, design)
+    assert back.fingerprint() == small.fingerprint()
+    assert [layer.members for layer in back.layers] == [2, 1]
+    rows = [layer.rows for layer in design.layers]
+    assert rows == [3 * 3 * 9, 3 * 5]
+    per_set = 2 * (rows[0] // 3 + rows[1] // 3)  # bytes of two members
+    entries = 24 + 2 * 8 + 512
+    thresholds = 3 * 2 * design.layers[0].beats // 2 + 3
+    assert len(image) == entries + per_set + thresholds + 4
+    twice = image[entries + 2 * rows[0] // 3 :][: 2 * rows[1] // 3]
+    assert twice[: rows[1] // 3] == twice[rows[1] // 3 :]
+
+
 def test_bytes_of_an_image_written_down_by_hand():
     signs = np.array([[1, -1, 1], [-1, -1, 1], [1, 1, 1]])
     layer = Layer.from_signs(signs, np.array([2, -1, 1]))
@@ -65,9 +97,9 @@ def test_bytes_of_an_image_written_down_by_hand():
     design = Design.for_networks([network], [Fold(lanes=2, inputs_per_cycle=2)], pixels_per_cycle=2)
     assert (design.layers[0].threshold_bits, design.layers[0].planes) == (2, 1)
     image = device_image(network, design)
-    header = b"PSPK" + bytes([1, 0, 2, 0, 3, 0, 3, 0])
-    header += network.fingerprint().to_bytes(4, "little") + bytes([1, 0, 0, 0])
-    entry = bytes([3, 0, 2, 0, 6, 0, 0, 0])
+    header = b"PSPK" + bytes([2, 0, 2, 0, 3, 0, 3, 0])
+    header += network.fingerprint().to_bytes(4, "little") + bytes([1, 1] + [0] * 6)
+    entry = bytes([3, 0, 2, 0, 6, 0, 0, 1])
     table = b"\xff\xff" * 100 + b"\x01\x00" * 100 + b"\x00\x00" * 56
     # Start values -2 = 10, 1 = 01, -1 = 11 (lowest bit first: 01, 10, 11); lane 1 of block 1 is a
     # copy of neuron 2. Then inputs 0 and 1 of both lanes, then input 2 and none.
@@ -94,19 +126,22 @@ def test_no_truncated_image_is_taken(size):
     ("place", "value", "text"),
     [
         (0, b"X", "Magic of device image must be b'PSPK', not b'XSPK'"),
-        (4, b"\2", "Version of device image must be 1, not 2"),
+        (4, b"\1", "Version of device image must be 2, not 1"),
         (5, b"\1", "Readout of device image must be below 1, not 1"),
         (16, b"\3", "Layers of device image must number 2, not 3"),
-        (20, b"\3", r"Rows of layer 0 of device image must be"),
-        (20, b"\5", "Sizes of layer 0 of device image must be at most 6 inputs and 4 neurons"),
+        (24, b"\3", r"Blocks of layer 0 of device image must be"),
+        (24, b"\5", "Sizes of layer 0 of device image must be at most 6 inputs and 4 neurons"),
+        (17, b"\2", "Members of device image must be 1..1, not 2"),
+        (18, b"\1", "Encoding of device image must be 0, not 1"),
+        (31, b"\0", r"Weight sets of layer 0 of device image must be one of \(1, 1\), not 0"),
         (12, b"\0\0\0\0", r"Fingerprint of device image must be 0x[0-9a-f]{8}, not 0x00000000"),
     ],
 )
 def test_what_is_wrong_is_named(place, value, text):
     image = bytearray(IMAGE)
     image[place : place + len(value)] = value
-    if place == 20 and value == b"\3":  # one block fewer than there are rows
-        image[20] = 2
+    if place == 24 and value == b"\3":  # one block fewer than there are rows
+        image[24] = 2
     image[-4:] = zlib.crc32(image[:-4]).to_bytes(4, "little")
     with pytest.raises(ImageError, match=text):
         network_from_image(bytes(image), DESIGN)
@@ -123,7 +158,7 @@ def test_lengths_and_checksums_are_named():
     assert str(error.value) == f"CRC-32 of device image must be {crc:#010x}, not 0x00000000"
     with pytest.raises(ImageError) as error:
         network_from_image(b"PSPK", DESIGN)
-    assert str(error.value) == "Device image must have at least 24 bytes, not 4"
+    assert str(error.value) == "Device image must have at least 28 bytes, not 4"
 
 
 def test_a_network_too_large_is_refused_with_the_field_named():
