@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The spiking core: samples in, output records out; no link, no board, no clock."""
 
+from typing import Any
+
 from amaranth import Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -19,16 +21,28 @@ __all__ = ["Core", "core_config", "spike_counts"]
 
 
 def core_config(design: Design) -> data.StructLayout:
-    """What a loaded network sets: ``steps`` (T), ``readout`` (index into ``design.readouts``),
-    and for each of ``layers`` the ``neurons`` and ``blocks`` in use."""
+    """What a loaded network and the host set: ``steps`` (T), ``readout`` (index into
+    ``design.readouts``), and for each of ``layers`` the ``neurons`` and ``blocks`` in use.
+
+    Of a stepwise design also ``members`` (K in use, at least 1), and where the gateware has it
+    ``phase`` (of the rate code), ``seed`` (of the members that are drawn) and ``step_results``
+    (answer after every step, with K = 1).
+    """
     layer = data.StructLayout({"neurons": 16, "blocks": 16})
-    return data.StructLayout(
-        {
-            "steps": range(design.steps + 1),
-            "readout": range(len(design.readouts) + 1),
-            "layers": data.ArrayLayout(layer, len(design.layers)),
-        }
-    )
+    fields: dict[str, Any] = {
+        "steps": range(design.steps + 1),
+        "readout": range(len(design.readouts) + 1),
+        "layers": data.ArrayLayout(layer, len(design.layers)),
+    }
+    if design.is_stepwise:
+        fields["members"] = range(design.members + 1)
+    if design.encodes_rates:
+        fields["phase"] = 8
+    if design.sampled:
+        fields["seed"] = 32
+    if design.step_results:
+        fields["step_results"] = 1
+    return data.StructLayout(fields)
 
 
 def spike_counts(design: Design) -> data.ArrayLayout:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device image into the memories and settings of the core, all or nothing."""
 
-from amaranth import Array, Cat, Module, ResetInserter, Signal, Value
+from amaranth import Array, Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import crc, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,15 +9,16 @@ from hw.byte_beat import ByteBeat
 from hw.core import core_config
 from hw.design import Design
 from hw.image_layout import (
+    ENCODING_CODES,
     IMAGE_MAGIC,
     IMAGE_VERSION,
-    TABLE_BYTES,
     ImageHeader,
     ImageLayer,
     LoadError,
     LoadState,
 )
 from hw.structures import byte_span, size_of
+from hw.write_target import write_targets
 
 __all__ = ["Loader"]
 
@@ -33,8 +34,8 @@ class Loader(wiring.Component):
     ``running`` rises. Otherwise ``error`` says why, no network is active, and the rest of the
     image is swallowed up to its ``last``.
 
-    One byte in 3 cycles while the header is read, then one byte a cycle; 2 cycles more at the end
-    of an image.
+    One byte in 3 cycles while the header is read, then one byte a cycle and 1 cycle more after
+    each block of rows; 2 cycles more at the end of an image.
 
     Parameters
     ----------
@@ -48,7 +49,10 @@ class Loader(wiring.Component):
     running : Out(1)
         A network is active.
     config : Out(core_config)
-        Its settings, stable while ``running``.
+        Its settings, stable while ``running``. What the host chooses at run time is here as it is
+        after a load: as many members as are stored, or one that is drawn.
+    members : Out(8)
+        Weight sets that it stores; 0: its members are drawn.
     features : Out
         Its pixels a sample.
     fingerprint : Out(32)
@@ -68,12 +72,13 @@ class Loader(wiring.Component):
                 "i": In(stream.Signature(ByteBeat)),
                 "running": Out(1),
                 "config": Out(core_config(design)),
+                "members": Out(8),
                 "features": Out(range(design.features + 1)),
                 "fingerprint": Out(32),
                 "state": Out(LoadState),
                 "error": Out(LoadError),
                 "write_valid": Out(1),
-                "write_target": Out(range(1 + len(design.layers))),
+                "write_target": Out(range(1 + write_targets(design)[-1].number)),
                 "write_row": Out(16),
                 "write_end": Out(1),
                 "write_data": Out(8),
@@ -103,29 +108,54 @@ class Loader(wiring.Component):
         with m.If(take):
             m.d.sync += ended.eq(self.i.p.last)
 
-        # Where the rows go: target 0 is the intensity table, one block of 256 rows of 2 bytes.
-        target = Signal.like(self.write_target)
-        row = Signal(range(max(256, *(this.rows for this in design.layers))))
+        # Where the rows go: memory after memory; a weight memory set after set, block after block.
+        targets = write_targets(design)
+        rooms = [None if t.layer is None else design.layers[t.layer] for t in targets]
+        block_rows = [
+            this.rows
+            if room is None
+            else room.rows_per_block
+            if this.name == "weights"
+            # A design with threshold memories counts blocks in them, too.
+            else room.beats
+            for this, room in zip(targets, rooms, strict=True)
+        ]
+        has_sets = [
+            this.name == "weights" and room is not None and room.members > 1
+            for this, room in zip(targets, rooms, strict=True)
+        ]
+        target = Signal(range(len(targets)))
+        row = Signal(range(max(this.rows for this in targets)))
+        set_row = Signal.like(row)  # first row of the set
+        member = Signal(range(design.members))
         block = Signal(range(1 + max(this.blocks for this in design.layers)))
-        row_in_block = Signal(range(max(256, *(this.rows_per_block for this in design.layers))))
-        byte_in_row = Signal(range(max(2, *(this.row_bytes for this in design.layers))))
+        row_in_block = Signal(range(max(block_rows)))
+        byte_in_row = Signal(range(max(2, *(this.row_bytes for this in targets))))
         covered = Signal(range(1 + max(this.blocks * this.lanes for this in design.layers)))
         reach = Signal.like(covered)  # neurons that blocks up to and with this one have room for
-        is_last_block = Signal()  # a cycle late, but a block has at least two rows
-        last_byte = Array([1, *(this.row_bytes - 1 for this in design.layers)])
-        last_row = Array(
-            [TABLE_BYTES // 2 - 1, *(this.rows_per_block - 1 for this in design.layers)]
+        is_last_block = Signal()  # a cycle late
+        is_last_set = Signal()  # a cycle late
+        last_byte = Array(this.row_bytes - 1 for this in targets)
+        last_row = Array(count - 1 for count in block_rows)
+        set_rows = Array(0 if room is None else room.rows_per_member for room in rooms)
+        lanes = Array(0 if room is None else room.lanes for room in rooms)
+        wanted = Array(
+            0 if this.layer is None else config.layers[this.layer].neurons for this in targets
         )
-        lanes = Array([0, *(this.lanes for this in design.layers)])
-        wanted = Array([0, *(this.neurons for this in config.layers)])
+        sets = Signal(8)
         m.d.comb += [
             reach.eq(covered + lanes[target]),
-            self.write_target.eq(target),
+            self.write_target.eq(target + targets[0].number),
             self.write_row.eq(row),
             self.write_end.eq(byte_in_row == last_byte[target]),
             self.write_data.eq(byte),
+            # What all drawn members share is there for each that may be drawn.
+            sets.eq(Mux(self.members == 0, design.members, self.members)),
         ]
-        m.d.sync += is_last_block.eq(reach >= wanted[target])
+        m.d.sync += [
+            is_last_block.eq(reach >= wanted[target]),
+            is_last_set.eq(~Array(has_sets)[target] | (member + 1 == sets)),
+        ]
 
         def fail(error: LoadError | Signal, ends: Value) -> None:
             """Give up; the next image begins behind the end of this one."""
@@ -138,8 +168,8 @@ class Loader(wiring.Component):
         with m.FSM():
             with m.State("BEGIN"):
                 m.d.comb += begin.eq(1)
-                counters = (place, layer, target, row, block, row_in_block, byte_in_row, covered)
-                m.d.sync += [counter.eq(0) for counter in counters]
+                counters = (place, layer, target, row, set_row, member, block, covered)
+                m.d.sync += [counter.eq(0) for counter in (*counters, row_in_block, byte_in_row)]
                 m.next = "HEADER"
 
             # Three cycles a byte, so that comparing costs no clock.
@@ -177,25 +207,31 @@ class Loader(wiring.Component):
                             row_in_block.eq(row_in_block + 1),
                         ]
                         with m.If(row_in_block == last_row[target]):
-                            m.d.sync += [
-                                row_in_block.eq(0),
-                                covered.eq(reach),
-                                block.eq(block + 1),
-                            ]
-                            for index, this in enumerate(config.layers, start=1):
-                                with m.If(target == index):
-                                    m.d.sync += this.blocks.eq(block + 1)
-                            with m.If(is_last_block):
-                                m.d.sync += [
-                                    row.eq(0),
-                                    covered.eq(0),
-                                    block.eq(0),
-                                    target.eq(target + 1),
-                                ]
-                                with m.If(target == len(design.layers)):
-                                    m.next = "CRC"
+                            m.d.sync += row_in_block.eq(0)
+                            m.next = "BLOCK"
                     with m.If(self.i.p.last):
                         fail(LoadError.LENGTH, self.i.p.last)
+
+            with m.State("BLOCK"):
+                m.d.sync += [covered.eq(reach), block.eq(block + 1)]
+                for index, this in enumerate(targets):
+                    if this.name == "weights":
+                        with m.If(target == index):
+                            m.d.sync += config.layers[this.layer].blocks.eq(block + 1)
+                m.next = "ROWS"
+                with m.If(is_last_block):
+                    m.d.sync += [covered.eq(0), block.eq(0)]
+                    with m.If(is_last_set):
+                        m.d.sync += [row.eq(0), set_row.eq(0), member.eq(0), target.eq(target + 1)]
+                        with m.If(target == len(targets) - 1):
+                            m.next = "CRC"
+                    with m.Else():
+                        following = set_row + set_rows[target]
+                        m.d.sync += [
+                            row.eq(following),
+                            set_row.eq(following),
+                            member.eq(member + 1),
+                        ]
 
             with m.State("CRC"):
                 m.d.comb += self.i.ready.eq(1)
@@ -268,6 +304,15 @@ class Loader(wiring.Component):
                 number(config.layers[-1].neurons, design.classes, LoadError.CLASSES)
             with m.Case(end_of("layers")):
                 refuse(byte != len(design.layers), LoadError.LAYERS)
+            with m.Case(end_of("members")):
+                m.d.sync += self.members.eq(byte)
+                most = max(this.members for this in design.layers)
+                refuse(byte > most, LoadError.MEMBERS)
+                if not design.sampled:
+                    refuse(byte == 0, LoadError.MEMBERS)
+            with m.Case(end_of("encoding")):
+                if design.sample_input != "words":
+                    refuse(byte != ENCODING_CODES[design.encoding], LoadError.ENCODING)
             with m.Case(_HEADER_BYTES + byte_span(ImageLayer, "neurons")[-1]):
                 for index, this in enumerate(config.layers):
                     with m.If(layer == index):
@@ -278,6 +323,11 @@ class Loader(wiring.Component):
                                 design.layers[index].neurons, design.layers[index + 1].fan_in
                             )
                             number(this.neurons, room, LoadError.NEURONS)
+            with m.Case(end_of("phase")):
+                if design.encodes_rates:
+                    m.d.sync += config.phase.eq(byte)
+        if design.is_stepwise:
+            m.d.comb += config.members.eq(Mux(self.members == 0, 1, self.members))
         with m.If(take):
             with m.Switch(place):
                 with m.Case(*byte_span(ImageHeader, "fingerprint")):

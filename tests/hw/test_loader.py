@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import random
 import zlib
 
@@ -11,7 +12,9 @@ from hw.image_layout import ImageHeader, ImageLayer, LoadError, LoadState
 from hw.loader import Loader
 from hw.structures import byte_span
 from model.description import LatencyEncoding, Layer, Network
+from model.encoding import RateEncoding
 from tests.hw.streams import plain, put, run
+from tests.stepwise import make_network
 
 
 def network(sizes=(9, 7, 3), steps=6, seed=1):
@@ -40,7 +43,7 @@ def field(name):
 
 def layer_field(layer, name):
     """Offset of a field of a layer's entry."""
-    return 20 + 8 * layer + byte_span(ImageLayer, name).start
+    return 24 + 8 * layer + byte_span(ImageLayer, name).start
 
 
 def with_crc(image):
@@ -55,9 +58,9 @@ def altered(place, value, size=2):
     return with_crc(image)
 
 
-def loaded(images, *, stall=0.0, lasts=None):
+def loaded(images, *, stall=0.0, lasts=None, design=DESIGN):
     """Load images one after the other; returns what was held after each, and the rows written."""
-    dut = Loader(design=DESIGN)
+    dut = Loader(design=design)
     held, rows, row = [], {}, bytearray()
 
     async def source(ctx):
@@ -103,7 +106,7 @@ def active(network):
 def test_every_row_goes_where_the_image_says(stall):
     held, rows = loaded([IMAGE], stall=stall)
     assert held == [active(NETWORK)]
-    place = 20 + 8 * 2
+    place = 24 + 8 * 2
     expected = {}
     for intensity in range(256):
         expected[0, intensity] = IMAGE[place : place + 2]
@@ -122,9 +125,88 @@ def test_a_smaller_network_and_then_the_large_one_again():
     assert held == [active(NETWORK), active(SMALLER), active(NETWORK)]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_memories_of_stepwise_networks(seed):
+    sampled, rates = seed == 2, seed in (3, 4)
+    large = make_network(
+        (7, 5 + seed, 3),
+        seed=seed,
+        kind="spike-response" if seed % 2 else "lif",
+        members=(1, 3, 1, 2, 4, 3)[seed],
+        sampled=sampled,
+        encoding=RateEncoding(steps=9, phase=101) if rates else None,
+    )
+    small = dataclasses.replace(
+        large,
+        layers=tuple(
+            dataclasses.replace(layer, weights=layer.weights[: 1 + index])
+            for index, layer in enumerate(large.layers)
+        ),
+    )
+    folds = [Fold(lanes=2 + 2 * (seed % 3), times_per_cycle=2), Fold(lanes=3, inputs_per_cycle=2)]
+    design = Design.for_networks([large], folds, **({"members": 3} if sampled else {}))
+    for network in (large, small):
+        held, rows = loaded([device_image(network, design)], design=design)
+        state, error, fingerprint, config, features = held[0]
+        assert (state, error) == (LoadState.ACTIVE, LoadError.NONE)
+        assert (fingerprint, features) == (network.fingerprint(), network.features)
+        assert config["members"] == network.members
+        assert config.get("phase", 101) == 101
+        blocks = [-(-layer.neurons // room.lanes) for layer, room in pairs(network, design)]
+        assert [layer["blocks"] for layer in config["layers"]] == blocks
+        assert rows == expected_rows(network, design)
+
+
+def pairs(network, design):
+    return list(zip(network.layers, design.layers, strict=True))
+
+
+def expected_rows(network, design):
+    """Rows of weights and thresholds, written down from the description of their places alone."""
+    rows = {}
+    if design.has_table:
+        for intensity, step in enumerate(network.encoding.table()):
+            row = 0xFFFF if step == network.steps else int(step)
+            rows[0, intensity] = row.to_bytes(2, "little")
+    count = len(design.layers)
+    for index, (layer, room) in enumerate(pairs(network, design)):
+        lanes, width, update = room.lanes, room.inputs_per_cycle, room.updates_per_cycle
+        blocks = -(-layer.neurons // lanes)
+        for member in range(network.members if room.members > 1 else 1):
+            signs = layer.signs(member if layer.members > 1 else 0) > 0
+            masks = [signs]
+            if room.sampled:
+                masks.append(
+                    np.unpackbits(
+                        layer.undecided, axis=1, count=layer.fan_in, bitorder="little"
+                    ).astype(bool)
+                )
+            for block in range(blocks):
+                for group in range(room.groups):
+                    value = 0
+                    for half, mask in enumerate(masks):
+                        for lane in range(lanes):
+                            for bit in range(width):
+                                line = group * width + bit
+                                neuron = min(block * lanes + lane, layer.neurons - 1)
+                                if line < layer.fan_in and mask[neuron, line]:
+                                    value |= 1 << (half * lanes * width + lane * width + bit)
+                    place = member * room.rows_per_member + block * room.rows_per_block + group
+                    rows[1 + index, place] = value.to_bytes(room.row_bytes, "little")
+        size = -(-room.threshold_row_bits // 8)
+        for first in range(0, blocks * lanes, update):
+            value = 0
+            for place in range(update):
+                neuron = min(first + place, layer.neurons - 1)
+                threshold = int(layer.thresholds[neuron]) % (1 << room.threshold_bits)
+                value |= threshold << (place * room.threshold_bits)
+            rows[1 + count + index, first // update] = value.to_bytes(size, "little")
+    return rows
+
+
 BAD = {
     LoadError.MAGIC: [altered(field("magic") + k, 0x21, 1) for k in range(4)],
-    LoadError.VERSION: [altered(field("version"), 2, 1), altered(field("version"), 0, 1)],
+    LoadError.VERSION: [altered(field("version"), 1, 1), altered(field("version"), 0, 1)],
     LoadError.READOUT: [altered(field("readout"), 1, 1), altered(field("readout"), 255, 1)],
     LoadError.STEPS: [altered(field("steps"), value) for value in (0, 7, 256 + 6, 65535)],
     LoadError.FEATURES: [altered(field("features"), value) for value in (0, 10, 256 + 9)],
@@ -132,10 +214,12 @@ BAD = {
         *(altered(field("classes"), value) for value in (0, 4, 2, 256 + 3)),
         *(altered(layer_field(1, "neurons"), value) for value in (0, 2, 4, 256 + 3)),
     ],
+    LoadError.MEMBERS: [altered(field("members"), value, 1) for value in (0, 2, 255)],
+    LoadError.ENCODING: [altered(field("encoding"), value, 1) for value in (1, 2)],
     LoadError.LAYERS: [altered(field("layers"), value, 1) for value in (0, 1, 3)],
     LoadError.NEURONS: [altered(layer_field(0, "neurons"), value) for value in (0, 8, 256 + 7)],
     LoadError.LENGTH: [
-        *(with_crc(IMAGE[:size]) for size in (35, 36, 37, 100, 548, 549, len(IMAGE) - 1)),
+        *(with_crc(IMAGE[:size]) for size in (39, 40, 41, 100, 552, 553, len(IMAGE) - 1)),
         with_crc(IMAGE + b"\0"),
         IMAGE + b"\0",
         altered(layer_field(0, "neurons"), 6),
@@ -143,7 +227,7 @@ BAD = {
     LoadError.CRC: [
         *(
             bytes([*IMAGE[:k], IMAGE[k] ^ 1, *IMAGE[k + 1 :]])
-            for k in (12, 17, 40, 550, len(IMAGE) - 5)
+            for k in (12, 21, 44, 554, len(IMAGE) - 5)
         ),
         IMAGE[:-1] + bytes([IMAGE[-1] ^ 0x80]),
     ],
