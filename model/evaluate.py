@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from model.description import Network, Readout
-from model.golden import run
+from model.golden import run_single_spike
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -91,7 +91,7 @@ def evaluate(
     right = right_paper = right_lowest = input_spikes = hidden_spikes = decided = step_sum = 0
     for start in range(0, len(images), batch):
         part = slice(start, min(start + batch, len(images)))
-        trace = run(network, images[part])
+        trace = run_single_spike(network, images[part])
         winners = trace.winners.numpy()
         times = trace.spike_steps[-1].numpy()  # (n, classes)
         correct = winners == labels[part]

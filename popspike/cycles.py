@@ -53,12 +53,12 @@ def pace_of(
 def _pace(network: Network, design: Design, samples: Samples) -> Pace:
     from hw.estimate import weight_bits
     from hw.schedule import schedule
-    from model.golden import run
+    from model.golden import run_single_spike
 
     parts: list[list[np.ndarray]] = []
     with progress("spikes of the images, for the schedule", len(samples)) as show:
         for start in range(0, len(samples), _BATCH):
-            trace = run(
+            trace = run_single_spike(
                 network, samples.images[start : start + _BATCH], early_stop=design.early_stop
             )
             parts.append([steps.numpy() for steps in (trace.input_steps, *trace.spike_steps)])

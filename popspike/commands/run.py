@@ -92,11 +92,11 @@ def run(
 
 def classify(device: Device, network: Network, samples: Samples) -> dict[str, Any]:
     """Send images to a board that holds the network; return figures and the comparison."""
-    from model.golden import run as run_golden
+    from model.golden import run_single_spike
 
     with progress("classifying", len(samples)) as show:
         answer = device.classify(samples.images, progress=lambda done, _: show(done))
-    trace = run_golden(network, samples.images, early_stop=device.design.early_stop)
+    trace = run_single_spike(network, samples.images, early_stop=device.design.early_stop)
     spike_steps = trace.spike_steps[-1].numpy()
     if network.readout is not Readout.FIRST_SPIKE:
         spike_steps = np.full_like(spike_steps, network.steps)  # outputs do not spike

@@ -170,7 +170,7 @@ def test_summed_and_final_potential_differ() -> None:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (np.zeros((1, 3), np.int64), "Images must be uint8, not torch.int64"),
+        (np.zeros((1, 3), np.int64), "Images must be uint8, not int64"),
         (np.zeros((1, 4), np.uint8), "Images must have 3 features for this network, not 4"),
     ],
 )

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks whose neurons have a state at every step (LIF, spike response), in integers.
+
+The only place where the semantics of these kinds are defined; the gateware quotes them.
+
+``>>`` is the arithmetic shift (it rounds down); ``sat`` clamps to the signed width of a state,
+-2^(B-1) to 2^(B-1) - 1, and for the refractory trace to 0 to 2^B - 1. All states are 0 before the
+first step of a sample. In a step the layers follow each other, and a spike of step t reaches the
+next layer in step t. With ``x`` = sum of the weights (-1 or +1) of the inputs that spike in the
+step, and F fraction bits:
+
+LIF (leak ``km``)::
+
+    V <- sat(V - (V >> km) + (x << F))
+    s  = V >= threshold
+    V <- V - threshold if s          (reset by subtraction)
+    V <- 0 if s                      (reset to zero)
+
+Spike response (leaks ``km``, ``ks``, ``kr``; the filters of `bisnn.md` 1.1, moved behind the sum
+as in 4.1; the synaptic trace reaches the membrane one step later)::
+
+    V <- sat(V - (V >> km) + I)      (I of the step before)
+    I <- sat(I - (I >> ks) + (x << F))
+    s  = V >= threshold + R
+    R <- sat(R - (R >> kr) + (jump if s else 0))
+
+Integrator (the last layer; never fires; score = V - threshold)::
+
+    V <- sat(V + x) if step >= burn_in else V
+
+Committee: the members run one after another over the same input spikes, each from states of 0.
+The score of a class is the sum of its scores over the members; a member votes for its own class of
+the largest score. Class = largest sum. Ties, in votes too, go to the lower class index.
+Probabilities are ``softmax(beta * sum / members)`` with the network's inverse temperature beta.
+Running result: after each step the same decision from the scores so far, of one member.
+"""
+
+import numpy as np
+import torch
+
+from model.description import Layer
+from model.neurons import NeuronKind, Reset
+
+__all__ = ["Neurons", "by_sample", "member_signs"]
+
+
+class Neurons:
+    """States of one layer of one member for N samples, and what a block of steps does to them."""
+
+    def __init__(self, layer: Layer, signs: torch.Tensor, count: int) -> None:
+        assert layer.dynamics is not None
+        self._layer, self._dynamics = layer, layer.dynamics
+        self._signs = signs  # float32 (fan_in, neurons)
+        self._thresholds = torch.from_numpy(layer.thresholds).to(_dtype(layer))
+        zeros = torch.zeros((count, layer.neurons), dtype=_dtype(layer))
+        self.states = {"membrane": zeros}
+        if layer.kind is NeuronKind.SPIKE_RESPONSE:
+            self.states |= {"synapse": zeros.clone(), "refractory": zeros.clone()}
+        self._step = 0
+
+    def scores(self) -> torch.Tensor:
+        """V - threshold, int64 (N, neurons)."""
+        return self.states["membrane"].to(torch.int64) - self._thresholds.to(torch.int64)
+
+    def advance(
+        self, spikes: torch.Tensor, *, record: bool
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Take float32 spikes (steps, N, fan_in).
+
+        Returns the layer's spikes, float32 (steps, N, neurons), and the states after each step,
+        int32 (steps, N, neurons), if they are recorded.
+        """
+        steps, count, _ = spikes.shape
+        layer, fraction = self._layer, self._dynamics.fraction_bits
+        # float32 is exact: sums of fan-in signs stay far below 2**24.
+        sums = (spikes.reshape(steps * count, layer.fan_in) @ self._signs).to(_dtype(layer))
+        sums = sums.reshape(steps, count, layer.neurons)
+        if fraction:
+            sums <<= fraction
+        update = {
+            NeuronKind.LIF: self._lif,
+            NeuronKind.SPIKE_RESPONSE: self._spike_response,
+            NeuronKind.INTEGRATOR: self._integrator,
+        }[layer.kind]
+        fired = torch.zeros((steps, count, layer.neurons))
+        history = {
+            name: torch.empty((steps, count, layer.neurons), dtype=torch.int32)
+            for name in (self.states if record else ())
+        }
+        for step in range(steps):
+            update(sums[step], fired[step])
+            self._step += 1
+            for name, kept in history.items():
+                kept[step] = self.states[name]
+        return fired, history
+
+    def _lif(self, sums: torch.Tensor, fired: torch.Tensor) -> None:
+        dynamics, membrane = self._dynamics, self.states["membrane"]
+        membrane -= membrane >> dynamics.membrane_shift
+        membrane += sums
+        membrane.clamp_(*_bounds(dynamics.membrane_bits))
+        spikes = membrane >= self._thresholds
+        if dynamics.reset is Reset.SUBTRACT:
+            membrane -= spikes * self._thresholds
+        else:
+            membrane.masked_fill_(spikes, 0)
+        fired.copy_(spikes)
+
+    def _spike_response(self, sums: torch.Tensor, fired: torch.Tensor) -> None:
+        dynamics, states = self._dynamics, self.states
+        membrane, synapse, refractory = states["membrane"], states["synapse"], states["refractory"]
+        membrane -= membrane >> dynamics.membrane_shift
+        membrane += synapse
+        membrane.clamp_(*_bounds(dynamics.membrane_bits))
+        synapse -= synapse >> dynamics.synapse_shift
+        synapse += sums
+        synapse.clamp_(*_bounds(dynamics.synapse_bits))
+        spikes = membrane >= self._thresholds + refractory
+        refractory -= refractory >> dynamics.refractory_shift
+        refractory += spikes * dynamics.refractory_jump
+        refractory.clamp_(0, (1 << dynamics.refractory_bits) - 1)
+        fired.copy_(spikes)
+
+    def _integrator(self, sums: torch.Tensor, fired: torch.Tensor) -> None:
+        if self._step >= self._dynamics.burn_in:
+            membrane = self.states["membrane"]
+            membrane += sums
+            membrane.clamp_(*_bounds(self._dynamics.membrane_bits))
+
+
+def _bounds(bits: int) -> tuple[int, int]:
+    return -(1 << bits - 1), (1 << bits - 1) - 1
+
+
+def _dtype(layer: Layer) -> torch.dtype:
+    """int32 where no sum within a step can leave it, else int64."""
+    dynamics = layer.dynamics
+    assert dynamics is not None
+    widths = max(dynamics.membrane_bits, dynamics.synapse_bits, dynamics.refractory_bits)
+    thresholds = int(np.abs(layer.thresholds.astype(np.int64)).max())
+    # Two numbers of 30 bits and a sign never leave 32 bits together.
+    small = widths <= 30 and max(layer.fan_in << dynamics.fraction_bits, thresholds) < 1 << 30
+    return torch.int32 if small else torch.int64
+
+
+def member_signs(layer: Layer, member: int) -> torch.Tensor:
+    """float32 (fan_in, neurons), the order in which matrix products are fast."""
+    return torch.from_numpy(layer.signs(member)).to(torch.float32).T.contiguous()
+
+
+def by_sample(values: torch.Tensor) -> torch.Tensor:
+    """(T, N, neurons) to (N, T, neurons)."""
+    return values.permute(1, 0, 2).contiguous()
