@@ -8,7 +8,26 @@ import numpy as np
 
 from model.encoding import EventEncoding
 
-__all__ = ["EventError", "Events", "rasterise"]
+__all__ = ["RASTERS", "EventError", "Events", "rasterise"]
+
+#: Rasterisations by name, to start from.
+RASTERS = {
+    # The whole sensor and the whole recording of 308 ms.
+    "n-mnist": EventEncoding(
+        width=34, height=34, crop_width=34, crop_height=34, bin_us=10_000, steps=31
+    ),
+    # As the authors of BiSNN took MNIST-DVS at scale 4: pixels 48..73 of 2 s, 1,352 inputs.
+    "mnist-dvs": EventEncoding(
+        width=128,
+        height=128,
+        left=48,
+        top=48,
+        crop_width=26,
+        crop_height=26,
+        bin_us=5_000,
+        steps=400,
+    ),
+}
 
 
 class EventError(ValueError):

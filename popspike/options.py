@@ -37,7 +37,8 @@ DatasetOption = Annotated[
     typer.Option(
         "--dataset",
         "-d",
-        help=f"{', '.join(names())}, or an .npz file with x and y; "
+        help=f"{', '.join(names())}, an .npz file of images (x, y) or events, or a folder of "
+        "event files; a number behind some names picks a split or seed (digits:3); "
         "default: the one that the network was trained on.",
     ),
 ]

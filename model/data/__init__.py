@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data sets: found, checked, downloaded if need be, split always the same way."""
 
-from model.data.dataset import PARTS, Dataset, Samples, names, open_dataset
+from model.data.dataset import PARTS, Dataset, names, open_dataset
 from model.data.errors import DataError
+from model.data.samples import Samples
 
 __all__ = ["PARTS", "DataError", "Dataset", "Samples", "names", "open_dataset"]

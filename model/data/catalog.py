@@ -48,9 +48,9 @@ class Entry:
     mirrors
         Addresses that end in ``/``; a file name is appended.
     form
-        ``idx`` or ``csv``.
+        ``idx``, ``csv`` or ``n-mnist``.
     shape
-        Height and width of a sample.
+        Height and width of a sample, or of the sensor.
     classes
         Number of classes.
     licence
@@ -181,4 +181,25 @@ _DIGITS = Entry(
     licence="CC BY 4.0, E. Alpaydin and C. Kaynak, UCI machine learning repository",
 )
 
-CATALOG: dict[str, Entry] = {entry.name: entry for entry in (_MNIST, _FASHION_MNIST, _DIGITS)}
+_N_MNIST_1K = Entry(
+    name="n-mnist-1k",
+    folders=("n-mnist-1k", ""),
+    files={
+        "samples": File(  # not packed: both forms are one
+            name="n-mnist-1k.npz",
+            size=11728849,
+            md5="540e342b09c3cd5a04a2f12d1c241ac5",
+            raw_size=11728849,
+            raw_md5="540e342b09c3cd5a04a2f12d1c241ac5",
+        )
+    },
+    mirrors=(),  # a cut of the published set that nobody mirrors
+    form="n-mnist",
+    shape=(34, 34),
+    classes=10,
+    licence="CC BY-SA 4.0, G. Orchard et al. 2015",
+)
+
+CATALOG: dict[str, Entry] = {
+    entry.name: entry for entry in (_MNIST, _FASHION_MNIST, _DIGITS, _N_MNIST_1K)
+}

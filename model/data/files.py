@@ -77,6 +77,12 @@ def read_role(
     path = cache_folder() / entry.name / file.name
     if not may_download:
         raise DataError(f"Data set {entry.name} is not on this machine: no {file.name}")
+    if not entry.mirrors:
+        raise DataError(
+            f"Data set {entry.name} is not on this machine and no mirror of it is known: put "
+            f"{file.name} into a folder FOLDER/{entry.folders[0]} and say so with --data-dir "
+            "FOLDER or POPSPIKE_DATA=FOLDER"
+        )
     reasons = download(file, path, mirrors=entry.mirrors, progress=progress)
     if reasons:
         places = ", ".join(

@@ -4,13 +4,15 @@
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from model.data.errors import DataError
+from model.data.samples import Source
 
-__all__ = ["PART_NAMES", "parse_csv", "parse_idx", "read_npz"]
+__all__ = ["PART_NAMES", "load_npz", "parse_csv", "parse_idx", "part_numbers", "user_images"]
 
 #: Parts in the order of the numbers that an .npz may use for them.
 PART_NAMES = ("train", "validation", "test")
@@ -51,29 +53,34 @@ def parse_csv(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     return images.reshape(-1, 8, 8), table[:, -1]
 
 
-def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Read a user's data set.
+def load_npz(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of an .npz file.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it is not a whole archive.
+    """
+    if not path.is_file():
+        raise DataError(f"Data file {path} does not exist")
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, AttributeError) as error:
+        raise DataError(f"Data file {path} must be a whole .npz archive: {error}") from None
+
+
+def user_images(path: Path, arrays: Mapping[str, np.ndarray]) -> Source:
+    """Samples of a user's ``.npz`` of images.
 
     Keys: ``x`` uint8 (N, features) or (N, height, width); ``y`` integers 0.. (N,); optional
     ``split`` (N,), each ``train``, ``validation`` or ``test``, or 0, 1, 2 for these.
-
-    Returns
-    -------
-    tuple
-        Images, labels int64, and the number of each sample's part (None without ``split``).
 
     Raises
     ------
     DataError
         Naming the file and the key that is missing or of another form.
     """
-    if not path.is_file():
-        raise DataError(f"Data file {path} does not exist")
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, AttributeError) as error:
-        raise DataError(f"Data file {path} must be a whole .npz archive: {error}") from None
     for key in ("x", "y"):
         if key not in arrays:
             known = ", ".join(arrays) or "nothing"
@@ -92,10 +99,21 @@ def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     labels = y.astype(np.int64)
     if labels.min() < 0:
         raise DataError(f"y of {path} must not be negative, not {labels.min()}")
-    return x, labels, _parts(path, arrays.get("split"), x.shape[0])
+    return Source(
+        labels=labels,
+        numbers=part_numbers(path, arrays.get("split"), x.shape[0]),
+        take=lambda index: x[index],
+    )
 
 
-def _parts(path: Path, split: np.ndarray | None, count: int) -> np.ndarray | None:
+def part_numbers(path: Path, split: np.ndarray | None, count: int) -> np.ndarray | None:
+    """Part of each sample as 0, 1, 2, from what a user's file calls ``split``.
+
+    Raises
+    ------
+    DataError
+        If there is no value for each sample, or another value.
+    """
     if split is None:
         return None
     if split.shape == (count,) and split.dtype.kind in "iu" and np.isin(split, (0, 1, 2)).all():

@@ -133,7 +133,10 @@ def test_damaged_files_are_named_with_both_checksums(tmp_path: Path) -> None:
         read_checked(path, file)
 
 
-def test_missing_data_names_two_ways_out(small) -> None:
+def test_missing_data_names_two_ways_out(small, monkeypatch) -> None:
+    # nothing listens on port 1
+    entry = dataclasses.replace(small[0], mirrors=("http://127.0.0.1:1/",))
+    monkeypatch.setitem(CATALOG, "mnist", entry)
     with pytest.raises(DataError, match="(?s)not on this machine.*Two ways out.*POPSPIKE_DATA="):
         open_dataset("mnist").part("test")
 
@@ -247,7 +250,8 @@ def test_shipped_sets_need_no_files() -> None:
 
 def test_unknown_names() -> None:
     known = ", ".join(names())
-    with pytest.raises(DataError, match=f"^Data set must be one of {known} or an .npz file, not "):
+    text = f"Data set must be one of {known}, an .npz file or a folder of event files, not 'cifar'"
+    with pytest.raises(DataError, match=f"^{text}$"):
         open_dataset("cifar")
     with pytest.raises(DataError, match="^Part must be one of train, validation, test, all, not "):
         open_dataset("digits").part("dev")

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samples with labels, and where they come from before they are divided into parts."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from model.events import Events
+
+__all__ = ["Samples", "Source"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Samples:
+    """Images or events, with labels.
+
+    Parameters
+    ----------
+    images
+        uint8 (N, height, width) or (N, features), or the `Events` of N samples.
+    labels
+        int64 (N,).
+    origin
+        Where they come from, in words.
+    coordinates
+        float64 (N, 2): points of a plane that the images were coded from, for figures; None for
+        data sets that are no points.
+    """
+
+    images: np.ndarray | Events
+    labels: np.ndarray
+    origin: str
+    coordinates: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return int(self.labels.size)
+
+    def head(self, count: int) -> "Samples":
+        """Return the first samples, at most ``count``."""
+        points = None if self.coordinates is None else self.coordinates[:count]
+        return dataclasses.replace(
+            self, images=self.images[:count], labels=self.labels[:count], coordinates=points
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """All samples of a data set: what is needed to divide them, and a way to get some.
+
+    Parameters
+    ----------
+    labels
+        int64 (N,).
+    numbers
+        int64 (N,), 0, 1, 2 for train, validation, test; None where the data set names no parts.
+    take
+        Returns the images of the samples with the given indices.
+    coordinates
+        As in `Samples`.
+    """
+
+    labels: np.ndarray
+    numbers: np.ndarray | None
+    take: Callable[[np.ndarray], np.ndarray | Events]
+    coordinates: np.ndarray | None = None
