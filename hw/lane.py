@@ -28,6 +28,9 @@ class Lane(wiring.Component):
     ``2 * half + odd``, where ``half`` (-1..1) is the lane's, and ``odd`` (one spike, not two) is
     the same in all lanes. Of two pairs, one ``odd`` is the operand's lowest bit and one the carry.
 
+    A lane of a stepwise layer keeps the sum of one step: the first word of a step takes the place
+    of what was there, instead of adding to it.
+
     Parameters
     ----------
     layer
@@ -41,9 +44,11 @@ class Lane(wiring.Component):
         Spikes of the word; 0 to leave the potential as it is, and while loading.
     load : In(planes)
         Bit p: put ``bits`` in the place of digit p of the start value. Digit 0 is the most
-        significant one, and sign-extended.
+        significant one, and sign-extended. Not in a stepwise layer.
+    clear : In(1)
+        The word is the first of its step. Only in a stepwise layer.
     potential : Out(signed(potential_bits))
-        ``V - threshold``. A word changes it ``latency`` cycles later.
+        ``V - threshold``, or the sum of the step. A word changes it ``latency`` cycles later.
     """
 
     def __init__(self, *, layer: LayerDesign) -> None:
@@ -53,7 +58,7 @@ class Lane(wiring.Component):
             {
                 "bits": In(width),
                 "spikes": In(width),
-                "load": In(layer.planes),
+                **({"clear": In(1)} if layer.is_stepwise else {"load": In(layer.planes)}),
                 "potential": Out(signed(layer.potential_bits)),
             }
         )
@@ -65,21 +70,27 @@ class Lane(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        width = self._layer.inputs_per_cycle
-        planes = self._layer.planes
+        layer = self._layer
+        width, planes = layer.inputs_per_cycle, layer.planes
         bits = len(self.potential)
+        # The word beside whose weights something is loaded or cleared.
+        control = self.clear if layer.is_stepwise else self.load
         if width == 1:
             down = Signal()
             carry = Signal()
+            loads = Const(0, 1) if layer.is_stepwise else self.load.any()
             m.d.comb += [
-                down.eq(Mux(self.bits, self.load.any(), self.spikes)),
-                carry.eq(self.bits & (self.load.any() | self.spikes)),
+                down.eq(Mux(self.bits, loads, self.spikes)),
+                carry.eq(self.bits & (loads | self.spikes)),
             ]
-            load, digit, operand, carries = self.load, down, down.replicate(bits), [carry]
+            digit, operand, carries = down, down.replicate(bits), [carry]
         else:
-            load = Signal(planes)
+            control = Signal.like(control)
             digit = Signal(width)
-            m.d.sync += [load.eq(self.load), digit.eq(self.bits)]
+            m.d.sync += [
+                control.eq(self.clear if layer.is_stepwise else self.load),
+                digit.eq(self.bits),
+            ]
             halves, carries = [], []
             for pair in range(ceil_div(width, 2)):
                 weights = self.bits[2 * pair : 2 * pair + 2]
@@ -94,14 +105,24 @@ class Lane(wiring.Component):
             operand = Cat(carries.pop(), sum(halves))
         # The ones below the lowest bit make a carry of the bit beside them. Design.potential_bits
         # bounds every partial sum.
+        before = self.potential
+        if layer.is_stepwise and width > 2:
+            before = Mux(control, 0, self.potential)
         carry = carries.pop() if carries else Const(0, 1)
-        total = (Cat(Const(1, 1), self.potential) + Cat(carry, operand).as_signed())[1 : 1 + bits]
-        for carry in carries:
-            total = (total + carry)[:bits]
+        total = (Cat(Const(1, 1), before) + Cat(carry, operand).as_signed())[1 : 1 + bits]
+        for late in carries:
+            total = (total + late)[:bits]
+        if layer.is_stepwise:
+            if width <= 2:
+                # One pair of inputs, or the carry of a single one: the operand is the sum.
+                alone = Cat(down | carry, down.replicate(bits)) if width == 1 else operand
+                total = Mux(control, alone.as_signed(), total)
+            m.d.sync += self.potential.eq(total)
+            return m
         for position in range(bits):
             plane = min(position // width, planes - 1)
             within = min(position - plane * width, width - 1)
             m.d.sync += self.potential[position].eq(
-                Mux(load[planes - 1 - plane], digit[within], total[position])
+                Mux(control[planes - 1 - plane], digit[within], total[position])
             )
         return m

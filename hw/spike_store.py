@@ -364,7 +364,8 @@ class SpikeStore(wiring.Component):
         m.d.sync += final.eq(emit_step == end_step)
         with m.If(leave_step):
             m.d.sync += final.eq(emit_step + 1 == end_step)
-        m.d.comb += self.o.p.step.eq(emit_step)
+        if not design.is_stepwise:
+            m.d.comb += self.o.p.step.eq(emit_step)
         end_of_list = Signal()  # the word in hand is the last of its step
         words_read_enable = Signal()
         m.d.comb += words_read.en.eq(words_read_enable)

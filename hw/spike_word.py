@@ -6,25 +6,28 @@ from amaranth.lib import data
 
 from hw.design import Design, index_bits
 
-__all__ = ["output_record", "pixel_beat", "spike_time_beat", "spike_word"]
+__all__ = ["output_record", "pixel_beat", "sample_beat", "spike_time_beat", "spike_word"]
 
 
 def spike_word(design: Design, layer: int) -> data.StructLayout:
     """Spikes of one step among one group of S inputs of a layer.
 
     Words of a sample are sorted by step; words without spikes are sent only where an end must be
-    marked. Step 0 is always sent, later steps only if they carry spikes.
+    marked. Single-spike layers: step 0 is always sent, later steps only if they carry spikes.
+    Stepwise layers: every step is sent, so that a step is the number of ends before it.
 
     Members: ``group`` (inputs group*S to group*S+S-1), ``spikes`` (S bits, bit k is input
-    group*S+k), ``step``, ``end_of_step`` (last word of its step), ``last`` (last word of the
-    sample; implies ``end_of_step``).
+    group*S+k), ``step`` (not in stepwise designs), ``end_of_step`` (last word of its step),
+    ``last`` (last word of the sample, or of the sample's pass for one member; implies
+    ``end_of_step``).
     """
     this = design.layers[layer]
+    step = {} if design.is_stepwise else {"step": unsigned(design.step_bits)}
     return data.StructLayout(
         {
             "group": unsigned(index_bits(this.groups)),
             "spikes": unsigned(this.inputs_per_cycle),
-            "step": unsigned(design.step_bits),
+            **step,
             "end_of_step": unsigned(1),
             "last": unsigned(1),
         }
@@ -57,13 +60,33 @@ def pixel_beat(design: Design) -> data.StructLayout:
     )
 
 
+def sample_beat(design: Design) -> data.StructLayout:
+    """What a sample is made of: `pixel_beat` or `spike_word` of the first layer."""
+    return pixel_beat(design) if design.sample_input == "pixels" else spike_word(design, 0)
+
+
 def output_record(design: Design) -> data.StructLayout:
     """What one output neuron did in a sample; one record a neuron, in order.
 
     Members: ``neuron``, ``fired``, ``step`` (0 unless fired), ``score`` (signed, see
     ``model/golden.py``), ``winner`` (best neuron up to and with this one: the class, in the last
     record), ``last``.
+
+    Members in a stepwise design: ``neuron``, ``score`` (sum over the members), ``votes`` (members
+    that would have chosen this neuron), ``winner`` (the class), ``running`` (the answer after a
+    step, not the sample's), ``last`` (last record of the answer).
     """
+    if design.is_stepwise:
+        return data.StructLayout(
+            {
+                "neuron": unsigned(index_bits(design.classes)),
+                "score": signed(design.score_bits),
+                "votes": range(design.members + 1),
+                "winner": unsigned(index_bits(design.classes)),
+                "running": unsigned(1),
+                "last": unsigned(1),
+            }
+        )
     return data.StructLayout(
         {
             "neuron": unsigned(index_bits(design.classes)),

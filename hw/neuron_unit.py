@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The neurons of a stepwise layer: sums of a step in, spikes or scores out, states kept."""
+
+from amaranth import Cat, Module, Signal, Value
+from amaranth.hdl import ValueLike
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.design import Design, LayerDesign, index_bits
+from hw.neuron_update import NeuronUpdate
+from hw.row_memory import RowMemory
+from hw.step_shapes import (
+    STEP_END,
+    emission_layout,
+    neuron_state,
+    score_layout,
+    state_layout,
+    step_sums_layout,
+)
+from model.description import NeuronKind
+
+__all__ = ["NeuronUnit", "block_cycles", "step_cycles"]
+
+# From the reading of a row of the state memory: memory, register, update.
+_UPDATED = 2 + NeuronUpdate.latency
+
+
+def block_cycles(layer: LayerDesign) -> int:
+    """Cycles from the end of a block's step to the earliest end of the next block's."""
+    return max(layer.beats, 2)
+
+
+def step_cycles(layer: LayerDesign) -> int:
+    """Cycles from the end of the last block's step to the earliest end of a block's next step:
+    a state is read again only after it has been written."""
+    return max(layer.beats, _UPDATED + 1)
+
+
+class NeuronUnit(wiring.Component):
+    """Updates the state of every neuron in every step, U neurons a cycle.
+
+    ::
+
+        sums > copy > U a cycle ----------+
+                                          +--> U x NeuronUpdate --> state memory
+        state memory, threshold memory ---+                    \\--> word of spikes, or score
+
+    The sums of a block are copied in the cycle in which they are valid, and taken from the next
+    cycle on, one beat of U neurons a cycle in neuron order. A beat is observed, written back and
+    emitted 7 cycles after it was taken (memory, register, 5 of update). Beats without spikes
+    emit nothing, but the last beat of a step always does. Neurons beyond those in use never fire.
+
+    Nothing stalls behind the end of a block's step: `room` is 0 until the copy will be free when
+    the next sums arrive, which is ``block_cycles`` cycles later, or ``step_cycles`` where a step
+    has ended; and, where a step begins, while `room_behind` is 0. In the first step of a pass,
+    states count as 0.
+
+    Parameters
+    ----------
+    design, layer
+        Sizes; an integrator gives scores, other kinds words.
+
+    Members
+    -------
+    neurons, members : In
+        In use.
+    end : In(STEP_END)
+        From the layer: the end of a block's step is being taken.
+    room : Out(1)
+        The end of another one may be taken.
+    sums : In(step_sums_layout)
+        From the layer.
+    reserve : Out(1), reserve_last : Out(1)
+        The outcome of another step is under way, of the last of a pass.
+    room_behind : In(1)
+        There is a place for the outcome of another step.
+    emission : Out(emission_layout)
+        Spikes, unless the kind is integrator.
+    score : Out(score_layout)
+        Scores, if the kind is integrator.
+    state : Out(state_layout)
+        What was written.
+    write_enable, write_row, write_data : In
+        Store a row of the threshold memory; only while no samples are in flight.
+    """
+
+    def __init__(self, *, design: Design, layer: int) -> None:
+        self._design = design
+        self._index = layer
+        this = design.layers[layer]
+        is_output = this.kind is NeuronKind.INTEGRATOR
+        outcome = (
+            {"score": Out(score_layout(design))}
+            if is_output
+            else {"emission": Out(emission_layout(design, layer))}
+        )
+        super().__init__(
+            {
+                "neurons": In(range(this.neurons + 1)),
+                "members": In(range(design.members + 1)),
+                "end": In(STEP_END),
+                "room": Out(1),
+                "sums": In(step_sums_layout(design, layer)),
+                "reserve": Out(1),
+                "reserve_last": Out(1),
+                "room_behind": In(1),
+                **outcome,
+                "state": Out(state_layout(design, layer)),
+                "write_enable": In(1),
+                "write_row": In(index_bits(this.state_rows)),
+                "write_data": In(this.threshold_row_bits),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from valid sums to the observation of their first beat."""
+        return 1 + _UPDATED
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        self._keep_room(m)
+        this = self._design.layers[self._index]
+        count = this.updates_per_cycle
+        state_shape = neuron_state(this)
+
+        # Beats of the block in hand.
+        copies = Signal(this.lanes * this.potential_bits)
+        active, is_last, fresh = Signal(), Signal(), Signal(init=1)
+        beat = Signal(index_bits(this.beats))
+        row = Signal(index_bits(this.state_rows))
+        reached = Signal(range(this.neurons + 2 * count), init=count)
+        end_of_step = Signal()
+        m.d.comb += end_of_step.eq(reached >= self.neurons)
+        with m.If(active):
+            m.d.sync += [
+                copies.eq(copies >> (count * this.potential_bits)),
+                beat.eq(beat + 1),
+                row.eq(row + 1),
+                reached.eq(reached + count),
+            ]
+            with m.If(beat == this.beats - 1):
+                m.d.sync += active.eq(0)
+            with m.If(end_of_step):
+                m.d.sync += [active.eq(0), row.eq(0), reached.eq(count), fresh.eq(is_last)]
+        with m.If(self.sums.valid):
+            m.d.sync += [
+                copies.eq(self.sums.sums.as_value()),
+                active.eq(1),
+                is_last.eq(self.sums.last),
+                beat.eq(0),
+            ]
+
+        m.submodules.states = states = RowMemory(
+            rows=this.state_rows, row_bits=count * state_shape.size
+        )
+        m.submodules.thresholds = thresholds = RowMemory(
+            rows=this.state_rows, row_bits=this.threshold_row_bits
+        )
+        # What travels beside a beat, from the cycle in which its row is read.
+        travelling = Signal(
+            data.StructLayout({"valid": 1, "fresh": 1, "end_of_step": 1, "last": 1, "used": count})
+        )
+        m.d.comb += [
+            states.read_row.eq(row),
+            thresholds.read_row.eq(row),
+            thresholds.write_enable.eq(self.write_enable),
+            thresholds.write_row.eq(self.write_row),
+            thresholds.write_data.eq(self.write_data),
+            travelling.valid.eq(active),
+            travelling.fresh.eq(fresh),
+            travelling.end_of_step.eq(end_of_step),
+            travelling.last.eq(is_last),
+            # All but the neurons that the last beat has too many.
+            *(
+                travelling.used[place].eq(reached + place < self.neurons + count)
+                for place in range(count)
+            ),
+        ]
+        stages = [travelling]
+        for number in range(1, _UPDATED + 1):
+            stage = Signal(travelling.shape(), name=f"stage{number}")
+            m.d.sync += stage.eq(stages[-1])
+            stages.append(stage)
+        done = stages[-1]
+        sums = self._delayed(m, copies[: count * this.potential_bits], "sums", 2)
+        sums = self._after_burn_in(m, sums, active & end_of_step, is_last)
+        read = Signal(count * state_shape.size)
+        limits = Signal(this.threshold_row_bits)
+        m.d.sync += [read.eq(states.read_data), limits.eq(thresholds.read_data)]
+        with m.If(stages[1].fresh):
+            m.d.sync += read.eq(0)
+
+        fires = Signal(count)
+        written = []
+        for place in range(count):
+            m.submodules[f"neuron{place}"] = neuron = NeuronUpdate(layer=this)
+            m.d.comb += [
+                neuron.state.eq(read[place * state_shape.size :][: state_shape.size]),
+                neuron.sum.eq(sums[place * this.potential_bits :][: this.potential_bits]),
+                neuron.threshold.eq(limits[place * this.threshold_bits :][: this.threshold_bits]),
+                fires[place].eq(neuron.spike & done.used[place]),
+                self.state.states[place].eq(neuron.next_state),
+            ]
+            written.append(neuron.next_state.as_value())
+
+        write_row = Signal.like(row)
+        with m.If(done.valid):
+            m.d.sync += write_row.eq(write_row + 1)
+            with m.If(done.end_of_step):
+                m.d.sync += write_row.eq(0)
+        m.d.comb += [
+            states.write_enable.eq(done.valid),
+            states.write_row.eq(write_row),
+            states.write_data.eq(Cat(written)),
+        ]
+        if this.kind is NeuronKind.INTEGRATOR:
+            m.d.comb += [
+                self.score.valid.eq(done.valid),
+                self.score.score.eq(neuron.score),
+                self.score.end.eq(done.end_of_step),
+                self.score.last.eq(done.last),
+            ]
+        else:
+            word = self.emission.word
+            m.d.comb += [
+                self.emission.valid.eq(done.valid & (fires.any() | done.end_of_step)),
+                word.group.eq(write_row),
+                word.spikes.eq(fires),
+                word.end_of_step.eq(done.end_of_step),
+                word.last.eq(done.last & done.end_of_step),
+            ]
+        self._observe(m, done, write_row, fires)
+        return m
+
+    def _delayed(self, m: Module, value: ValueLike, name: str, cycles: int) -> Value:
+        for number in range(cycles):
+            register = Signal(len(Value.cast(value)), name=f"{name}_{number}")
+            m.d.sync += register.eq(value)
+            value = register
+        return value
+
+    def _keep_room(self, m: Module) -> None:
+        """Room for the end of another block's step, decided from what has been taken."""
+        this = self._design.layers[self._index]
+        block, step = block_cycles(this), step_cycles(this)
+        wait = Signal(range(max(block, step)))
+        idle, begun = Signal(init=1), Signal()
+        m.d.comb += [
+            self.room.eq(idle & (begun | self.room_behind)),
+            self.reserve.eq(self.end.valid & ~begun),
+            self.reserve_last.eq(self.end.last),
+        ]
+        with m.If(self.end.valid):
+            m.d.sync += [begun.eq(~self.end.final_block), wait.eq(block - 1), idle.eq(0)]
+            with m.If(self.end.final_block):
+                m.d.sync += wait.eq(step - 1)
+        with m.Elif(~idle):
+            m.d.sync += [wait.eq(wait - 1), idle.eq(wait == 1)]
+
+    def _after_burn_in(self, m: Module, sums: Value, step_ends: Value, is_last: Value) -> Value:
+        """The sums, 0 in the first steps of an integrator that ignores them."""
+        burn_in = self._design.layers[self._index].dynamics.burn_in
+        if not burn_in:
+            return sums
+        count = Signal(range(burn_in + 1))
+        counting = Signal()
+        with m.If(step_ends):
+            m.d.sync += count.eq(count + (count != burn_in))
+            with m.If(is_last):
+                m.d.sync += count.eq(0)
+        m.d.comb += counting.eq(count == burn_in)
+        gate = self._delayed(m, counting, "counting", 2)
+        return sums & gate.replicate(len(sums))
+
+    def _observe(self, m: Module, done: Signal, row: Signal, fires: Signal) -> None:
+        """Counts for whoever watches; they cost nothing where nobody does."""
+        step = Signal(self._design.step_bits)
+        member = Signal(index_bits(self._design.members))
+        with m.If(done.valid & done.end_of_step):
+            m.d.sync += step.eq(step + 1)
+            with m.If(done.last):
+                m.d.sync += [step.eq(0), member.eq(member + 1)]
+                with m.If(member + 1 == self.members):
+                    m.d.sync += member.eq(0)
+        m.d.comb += [
+            self.state.valid.eq(done.valid),
+            self.state.member.eq(member),
+            self.state.step.eq(step),
+            self.state.row.eq(row),
+            self.state.last.eq(done.last),
+            self.state.spikes.eq(fires),
+        ]

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The arithmetic of one stepwise neuron in one step."""
+
+from amaranth import Cat, Module, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth.hdl import ValueLike
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.design import LayerDesign
+from hw.step_shapes import neuron_state, score_shape
+from model.description import NeuronKind, Reset
+
+__all__ = ["NeuronUpdate"]
+
+
+def _clamp(value: ValueLike, shape: Shape) -> Value:
+    """The value, or the nearest that the shape holds; of an unsigned value only the upper bound
+    is at stake."""
+    value = Value.cast(value)
+    kept = shape.width - 1 if shape.signed else shape.width
+    if len(value) <= shape.width:
+        return value
+    above, sign = value[kept:], value[-1]
+    if not shape.signed:
+        return value[:kept] | above.any().replicate(kept)
+    fits = above == sign.replicate(len(above))
+    return Cat(Mux(fits, value[:kept], ~sign.replicate(kept)), sign).as_signed()
+
+
+class NeuronUpdate(wiring.Component):
+    """One neuron, one step, a stage for each adder; see ``model/stepwise.py``.
+
+    ::
+
+        stage   membrane V             synapse I             refractory R
+        1       V - (V >> km)          I - (I >> ks)         R - (R >> kr);  threshold + R
+        2       + I, or + (x << F)     + (x << F)            + jump
+        3       clamp                  clamp                 clamp
+        4       V - threshold - R
+        5       spike, reset                                 with or without jump
+
+    ``>>`` is arithmetic. A membrane gains the synaptic trace of the step before. An integrator
+    has no leak, and never fires.
+
+    Parameters
+    ----------
+    layer
+        Kind, parameters and widths.
+
+    Members
+    -------
+    state : In(neuron_state)
+        State after the step before.
+    sum : In(signed(potential_bits))
+        x, synaptic sum of the step.
+    threshold : In(signed(threshold_bits))
+        Threshold.
+    next_state : Out(neuron_state)
+        State after the step, ``latency`` cycles later.
+    spike : Out(1)
+        Whether the neuron fires, at the same time.
+    score : Out(score_shape)
+        ``V - threshold``, at the same time; only of an integrator.
+    """
+
+    #: Cycles from state to next state.
+    latency = 5
+
+    def __init__(self, *, layer: LayerDesign) -> None:
+        self._layer = layer
+        is_output = layer.kind is NeuronKind.INTEGRATOR
+        score = {"score": Out(score_shape(layer))} if is_output else {}
+        super().__init__(
+            {
+                "state": In(neuron_state(layer)),
+                "sum": In(signed(layer.potential_bits)),
+                "threshold": In(signed(layer.threshold_bits)),
+                "next_state": Out(neuron_state(layer)),
+                "spike": Out(1),
+                **score,
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        dynamics, kind = self._layer.dynamics, self._layer.kind
+
+        def after(value: ValueLike, name: str, cycles: int = 1) -> Value:
+            """The value some cycles later."""
+            for number in range(cycles):
+                register = Signal(Value.cast(value).shape(), name=f"{name}_{number}")
+                m.d.sync += register.eq(value)
+                value = register
+            return value
+
+        def leaked(state: Value, shift: int, name: str) -> Value:
+            """``state - (state >> shift)``: never farther from 0 than the state, so as wide."""
+            register = Signal(state.shape(), name=name)
+            m.d.sync += register.eq(state - (state >> shift))
+            return register
+
+        state = self.state
+        membrane_shape = signed(dynamics.membrane_bits)
+        entering = self.sum << dynamics.fraction_bits
+        limit: Value = self.threshold
+        if kind is NeuronKind.INTEGRATOR:
+            kept, gain = after(state.membrane, "kept"), after(entering, "gain")
+        else:
+            kept = leaked(state.membrane, dynamics.membrane_shift, "kept")
+            gain = after(entering, "gain")
+        if kind is NeuronKind.SPIKE_RESPONSE:
+            trace = leaked(state.synapse, dynamics.synapse_shift, "trace")
+            traced = after(trace + gain, "traced")
+            synapse = after(_clamp(traced, signed(dynamics.synapse_bits)), "synapse", 3)
+            gain = after(state.synapse, "gain_of_trace")
+            tired = leaked(state.refractory, dynamics.refractory_shift, "tired")
+            jumped = after(tired + dynamics.refractory_jump, "jumped")
+            jumped = after(_clamp(jumped, unsigned(dynamics.refractory_bits)), "more_tired", 2)
+            m.d.comb += self.next_state.synapse.eq(synapse)
+            limit = after(limit + state.refractory, "limit", 3)
+        else:
+            limit = after(limit, "limit", 3)
+        raised = after(kept + gain, "raised")
+        membrane = after(_clamp(raised, membrane_shape), "membrane")
+        excess = after(membrane - limit, "excess")
+        membrane = after(membrane, "waiting")
+        fires = Signal()
+        m.d.comb += fires.eq(excess >= 0 if kind is not NeuronKind.INTEGRATOR else 0)
+        m.d.sync += [self.spike.eq(fires), self.next_state.membrane.eq(membrane)]
+        if kind is NeuronKind.INTEGRATOR:
+            m.d.sync += self.score.eq(excess)
+        with m.If(fires):
+            if dynamics.reset is Reset.SUBTRACT:
+                # From 0 to the membrane, as a threshold is at least 1.
+                m.d.sync += self.next_state.membrane.eq(excess)
+            elif dynamics.reset is Reset.ZERO:
+                m.d.sync += self.next_state.membrane.eq(0)
+        if kind is NeuronKind.SPIKE_RESPONSE:
+            tired = after(tired, "less_tired", 3)
+            m.d.sync += self.next_state.refractory.eq(Mux(fires, jumped, tired))
+        return m

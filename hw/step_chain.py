@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The blocks of a stepwise core, one behind the other."""
+
+from typing import Any
+
+from amaranth import Module, Mux, ResetInserter, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import connect, flipped
+
+from hw.committee_readout import CommitteeReadout
+from hw.design import Design
+from hw.intensity_table import IntensityTable
+from hw.memory_writes import MemoryWrites
+from hw.neuron_unit import NeuronUnit
+from hw.replay_buffer import ReplayBuffer
+from hw.spike_store import SpikeStore
+from hw.step_layer import StepLayer
+from hw.write_target import threshold_target, weight_target
+
+__all__ = ["add_step_chain"]
+
+
+def add_step_chain(
+    m: Module, *, core: wiring.Component, design: Design, writes: MemoryWrites, probes: bool
+) -> None:
+    """Put the blocks into a `hw.core.Core`.
+
+    ::
+
+        pixels > IntensityTable > SpikeStore, or words > [ReplayBuffer: members] >
+            [ReplayBuffer: blocks of a step] > StepLayer > NeuronUnit >
+            ReplayBuffer: blocks of a step   > StepLayer > NeuronUnit > ... >
+            ReplayBuffer: blocks of a step   > StepLayer > NeuronUnit > CommitteeReadout > records
+
+    What stands in brackets is there only if the design may have several members, or the first
+    layer several blocks.
+    """
+    config = core.config
+    reset = ResetInserter(~core.running)
+
+    source = _encoder(m, core=core, design=design, writes=writes)
+    moves = source.valid & source.ready
+    _count(m, core=core, index=0, word=source.p, valid=moves)
+    if design.members > 1:
+        m.submodules.members = members = reset(ReplayBuffer(design=design, layer=0))
+        connect(m, source, members.i)
+        m.d.comb += members.passes.eq(config.members)
+        source = members.o
+
+    unit_before = None
+    for index, this in enumerate(design.layers):
+        used = config.layers[index]
+        if index > 0 or this.blocks > 1:
+            m.submodules[f"replay{index}"] = replay = reset(
+                ReplayBuffer(design=design, layer=index, per_step=True)
+            )
+            m.d.comb += replay.passes.eq(used.blocks)
+            if unit_before is None:
+                connect(m, source, replay.i)
+            else:
+                emission = unit_before.emission
+                _count(m, core=core, index=index, word=emission.word, valid=emission.valid)
+                m.d.comb += [
+                    # The unit keeps a place for every word before it begins a step.
+                    replay.i.valid.eq(emission.valid),
+                    replay.i.p.eq(emission.word),
+                    replay.reserve.eq(unit_before.reserve),
+                    unit_before.room_behind.eq(replay.room),
+                ]
+            source = replay.o
+        m.submodules[f"layer{index}"] = layer = reset(StepLayer(design=design, layer=index))
+        m.submodules[f"neurons{index}"] = unit = reset(NeuronUnit(design=design, layer=index))
+        connect(m, source, layer.i)
+        m.d.comb += [
+            layer.blocks.eq(used.blocks),
+            layer.members.eq(config.members),
+            layer.room.eq(unit.room),
+            layer.write_enable.eq(writes.enable(weight_target(index))),
+            layer.write_row.eq(writes.row),
+            layer.write_data.eq(writes.data(weight_target(index))),
+            unit.neurons.eq(used.neurons),
+            unit.members.eq(config.members),
+            unit.end.eq(layer.end),
+            unit.sums.eq(layer.sums),
+            unit.write_enable.eq(writes.enable(threshold_target(design, index))),
+            unit.write_row.eq(writes.row),
+            unit.write_data.eq(writes.data(threshold_target(design, index))),
+        ]
+        if probes:
+            m.d.comb += getattr(core, f"probe{index}").eq(unit.state)
+        unit_before = unit
+
+    m.submodules.readout = readout = reset(CommitteeReadout(design=design))
+    m.d.comb += [
+        readout.score.eq(unit.score),
+        readout.neurons.eq(config.layers[-1].neurons),
+        readout.members.eq(config.members),
+        readout.reserve.eq(unit.reserve),
+        readout.reserve_last.eq(unit.reserve_last),
+        unit.room_behind.eq(readout.room),
+    ]
+    if design.step_results:
+        m.d.comb += readout.step_results.eq(config.step_results)
+    connect(m, readout.o, flipped(core.o_record))
+
+
+def _encoder(m: Module, *, core: wiring.Component, design: Design, writes: MemoryWrites) -> Any:
+    """What turns samples into words; returns the stream of words."""
+    reset = ResetInserter(~core.running)
+    source = flipped(core.i_sample)
+    if not design.has_table:
+        m.d.comb += [
+            core.entry.valid.eq(source.valid & core.running),
+            core.entry.ready.eq(source.ready),
+            core.entry.last.eq(source.p.last),
+        ]
+        return source
+    m.submodules.table = table = reset(IntensityTable(design=design))
+    m.submodules.store = store = reset(SpikeStore(design=design, layer=0))
+    connect(m, source, table.i)
+    connect(m, table.o, store.i)
+    m.d.comb += [
+        table.write_valid.eq(writes.enable(0)),
+        table.write_row.eq(writes.row),
+        # 0xFFFF, no spike: no step of a design has its highest bit set.
+        table.write_data.step.eq(writes.data(0)),
+        table.write_data.fires.eq(~writes.data(0)[15]),
+        store.every_step.eq(1),
+        store.last_step.eq(core.config.steps - 1),
+        core.entry.eq(store.entry),
+        core.entry.valid.eq(store.entry.valid & core.running),
+    ]
+    return store.o
+
+
+def _count(m: Module, *, core: wiring.Component, index: int, word: Any, valid: Value) -> None:
+    """Count the spikes that enter a layer."""
+    entering = Signal.like(word.spikes, name=f"entering{index}")
+    has_entered = Signal(name=f"has_entered{index}")
+    m.d.sync += [
+        entering.eq(word.spikes),
+        has_entered.eq(valid & core.running),
+        core.spikes[index].eq(Mux(has_entered, sum(entering), 0)),
+    ]
