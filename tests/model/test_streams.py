@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Streams without an end: states go on from push to push, saturation included."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from model.description import LatencyEncoding, Layer, Network, NeuronKind
+from model.golden import Stream, StreamTrace, run_stepwise
+from tests.model.stepwise_reading import read_member, weights_of
+from tests.stepwise import make_network
+from tests.strategies import images_for
+
+STEPS = 10_000
+
+
+def bursts(features: int, steps: int, *, seed: int) -> np.ndarray:
+    """Spikes that come densely and then hardly at all, for some 300 steps each."""
+    rng = np.random.default_rng(seed)
+    rate = np.where(np.arange(steps) // 300 % 2, 0.02, 0.9)
+    return (rng.random((steps, features)) < rate[:, None]).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("kind", "seed"), [(NeuronKind.LIF, 12), (NeuronKind.SPIKE_RESPONSE, 33)])
+def test_10000_steps_equal_plain_reading_in_pieces_of_any_length(
+    kind: NeuronKind, seed: int
+) -> None:
+    network = make_network((6, 3, 2), seed=seed, kind=kind, narrow=True)
+    output = network.layers[1]
+    narrow = dataclasses.replace(output.dynamics, membrane_bits=8)
+    network = dataclasses.replace(
+        network, layers=(network.layers[0], dataclasses.replace(output, dynamics=narrow))
+    )
+    spikes = bursts(6, STEPS, seed=3)
+    weights = [weights_of(layer, 0, None) for layer in network.layers]
+    expected = read_member(network, spikes.tolist(), weights)
+
+    stream, place, parts = Stream(network), 0, []
+    for size in (1, 2, 997, 1, 4000, STEPS):
+        parts.append(stream.push(spikes[place : place + size], record_states=True))
+        place += size
+    scores = torch.cat([part.scores for part in parts], dim=1)
+    assert scores[0].tolist() == expected.running
+    for layer, steps in enumerate(expected.states):
+        for name in steps[0][0]:
+            found = torch.cat([part.states[layer][name] for part in parts], dim=1)
+            assert found[0].tolist() == [[state[name] for state in step] for step in steps]
+    fired = torch.cat([part.spikes[0] for part in parts], dim=1)
+    assert fired[0].tolist() == expected.spikes[0]
+    # The integrator stands at a bound, and not only for a moment.
+    total = scores[0] + torch.from_numpy(network.layers[1].thresholds)
+    assert (((total == 127) | (total == -128)).sum(dim=0) > 100).any()
+    # So do the states of hidden neurons, at both bounds.
+    for name in expected.states[0][0][0]:
+        bits = getattr(network.layers[0].dynamics, f"{name}_bits")
+        bounds = {-(1 << bits - 1), (1 << bits - 1) - 1}
+        if name == "refractory":
+            bounds = {(1 << bits) - 1}
+        seen = [each[name] for step in expected.states[0] for each in step]
+        assert all(seen.count(bound) > 100 for bound in bounds), name
+
+
+def test_a_stream_is_a_sample_as_long_as_the_sample_lasts() -> None:
+    network = make_network((9, 5, 4, 3), seed=2, members=3)
+    images = images_for(network, count=4, seed=5)
+    for member in range(3):
+        trace = run_stepwise(network, images)
+        pushed = Stream(network, count=4, member=member).push(trace.input_spikes)
+        assert isinstance(pushed, StreamTrace)
+        assert pushed.states == ()
+        assert pushed.scores[:, -1].equal(trace.member_scores[member])
+        assert pushed.winners.equal(pushed.scores.argmax(dim=2))
+        for layer in range(2):
+            assert pushed.spikes[layer].equal(trace.spikes[layer][member])
+
+
+def test_a_drawn_member_runs_on_a_stream() -> None:
+    network = make_network((9, 5, 3), seed=2, sampled=True)
+    trace = run_stepwise(network, images_for(network, count=2, seed=5), members=3, seed=77)
+    pushed = Stream(network, count=2, member=2, seed=77).push(trace.input_spikes)
+    assert pushed.scores[:, -1].equal(trace.member_scores[2])
+
+
+def test_refusals() -> None:
+    def refuses(message: str, call: object, *args: object, **fields: object) -> None:
+        with pytest.raises(ValueError) as caught:
+            call(*args, **fields)  # type: ignore[operator]
+        assert str(caught.value) == message
+
+    network = make_network((9, 5, 3), seed=2, members=2)
+    refuses(
+        "Members must be at most the 2 that the network stores, not 3", Stream, network, member=2
+    )
+    layer = Layer.from_signs(np.ones((2, 3)), np.ones(2))
+    first_spike = Network(encoding=LatencyEncoding(levels=(9,)), layers=(layer,))
+    refuses("Network of a stream must have neurons with a state at every step", Stream, first_spike)
+    push = Stream(network, count=2).push
+    refuses(
+        "Spikes must be uint8 of shape (streams, steps, features), not torch.int64 of shape "
+        "(2, 1, 9)",
+        push,
+        np.zeros((2, 1, 9), np.int64),
+    )
+    refuses(
+        "Spikes must be of 2 streams and 9 features, not 1 and 9", push, np.zeros((4, 9), np.uint8)
+    )
+    refuses("Spikes must be 0 or 1, not 2", push, np.full((2, 1, 9), 2, np.uint8))
