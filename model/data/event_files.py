@@ -214,7 +214,15 @@ def user_events(path: Path, arrays: Mapping[str, np.ndarray]) -> Source:
             raise DataError(f"{key} of {path} must be one integer of at least 1, not {value!r}")
         sensor[key] = int(value.reshape(()))
     try:
-        events = Events(**{key: arrays[key] for key in _USER_KEYS[:-1]}, **sensor)
+        events = Events(
+            t=arrays["t"],
+            x=arrays["x"],
+            y=arrays["y"],
+            p=arrays["p"],
+            offsets=arrays["offsets"],
+            width=sensor["width"],
+            height=sensor["height"],
+        )
     except EventError as error:
         raise DataError(f"Data file {path}: {error}") from None
     labels = arrays["labels"]
