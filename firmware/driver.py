@@ -20,6 +20,7 @@ from firmware.image import device_image
 from firmware.link import Frame, FrameParser, encode_frame
 from firmware.transport import Transport
 from hw.design import Design
+from hw.design_words import design_from_words
 from hw.image_layout import LoadError, LoadState
 from hw.link.packets import (
     SILENT,
@@ -40,7 +41,6 @@ from hw.register_map import (
     NetworkWord,
     SizeWord,
     StatusWord,
-    design_from_words,
     register_address,
 )
 from hw.structures import pack, size_of, unpack

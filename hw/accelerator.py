@@ -6,15 +6,14 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.byte_beat import ByteBeat
-from hw.core import Core
+from hw.core import Core, probe_layout
 from hw.design import Design
 from hw.image_layout import LoadError, LoadState
 from hw.latency_counter import LatencyCounter
-from hw.layer import observation_layout
 from hw.loader import Loader
 from hw.register_map import ErrorFlags
 from hw.registers import RegisterBus, Registers
-from hw.spike_word import output_record, pixel_beat, spike_word
+from hw.spike_word import output_record, sample_beat
 
 __all__ = ["Accelerator"]
 
@@ -35,8 +34,9 @@ class Accelerator(wiring.Component):
     -------
     i_network : In(stream of ByteBeat)
         A device image; the network is active when ``running`` rises.
-    i_sample : In(stream of pixel_beat or spike_word)
-        Samples; taken only while a network is active.
+    i_sample : In(stream of sample_beat)
+        Samples; taken only while a network is active, and while there is a seed where its members
+        are drawn. What is in the core is lost when the host chooses other members or another seed.
     o_record : Out(stream of output_record)
         One record an output neuron.
     bus : In(RegisterBus)
@@ -47,6 +47,8 @@ class Accelerator(wiring.Component):
         What is held; see `hw.loader.Loader`.
     features, classes : Out
         Sizes of the network that is held.
+    needs_seed : Out(1)
+        Members are drawn, and no seed has been chosen.
     measured : Out(1)
         The cycles of the sample whose records leave are being counted.
     """
@@ -55,10 +57,9 @@ class Accelerator(wiring.Component):
         self._design = design
         self._probes = probes
         self._clock_hz = clock_hz
-        sample = pixel_beat(design) if design.sample_input == "pixels" else spike_word(design, 0)
         ports = {
             "i_network": In(stream.Signature(ByteBeat)),
-            "i_sample": In(stream.Signature(sample)),
+            "i_sample": In(stream.Signature(sample_beat(design))),
             "o_record": Out(stream.Signature(output_record(design))),
             "bus": In(RegisterBus()),
             "errors": In(ErrorFlags),
@@ -67,11 +68,12 @@ class Accelerator(wiring.Component):
             "load_error": Out(LoadError),
             "features": Out(range(design.features + 1)),
             "classes": Out(range(design.classes + 1)),
+            "needs_seed": Out(1),
             "measured": Out(1),
         }
         if probes:
             for layer in range(len(design.layers)):
-                ports[f"probe{layer}"] = Out(observation_layout(design, layer))
+                ports[f"probe{layer}"] = Out(probe_layout(design, layer))
         super().__init__(ports)
 
     @property
@@ -95,8 +97,13 @@ class Accelerator(wiring.Component):
 
         connect(m, flipped(self.i_network), loader.i)
         connect(m, flipped(self.bus), registers.bus)
+        # After another choice the core is in reset for a cycle.
+        running = Signal()
+        answers = Signal()
         m.d.comb += [
-            core.running.eq(loader.running),
+            running.eq(loader.running & ~registers.chosen),
+            answers.eq(running & ~self.needs_seed),
+            core.running.eq(running),
             core.config.eq(loader.config),
             core.write_valid.eq(loader.write_valid),
             core.write_target.eq(loader.write_target),
@@ -113,24 +120,38 @@ class Accelerator(wiring.Component):
         for layer in range(len(design.layers) if self._probes else 0):
             m.d.comb += getattr(self, f"probe{layer}").eq(getattr(core, f"probe{layer}"))
 
+        if design.is_stepwise:
+            m.d.comb += core.config.members.eq(registers.choice.members)
+        if design.step_results:
+            m.d.comb += core.config.step_results.eq(registers.choice.step_results)
+        if design.sampled:
+            m.d.comb += [
+                core.config.seed.eq(registers.choice.seed),
+                self.needs_seed.eq((loader.members == 0) & (registers.choice.seed == 0)),
+            ]
+
         # A core in reset neither takes nor gives.
         m.d.comb += [
             core.i_sample.payload.eq(self.i_sample.payload),
-            core.i_sample.valid.eq(self.i_sample.valid & loader.running),
-            self.i_sample.ready.eq(core.i_sample.ready & loader.running),
+            core.i_sample.valid.eq(self.i_sample.valid & answers),
+            self.i_sample.ready.eq(core.i_sample.ready & answers),
             self.o_record.payload.eq(core.o_record.payload),
-            self.o_record.valid.eq(core.o_record.valid & loader.running),
+            self.o_record.valid.eq(core.o_record.valid & running),
             core.o_record.ready.eq(self.o_record.ready),
         ]
+        # The record that ends a sample; answers after its steps have a last record, too.
+        ends = self.o_record.p.last
+        if design.is_stepwise:
+            ends = ends & ~self.o_record.p.running
         m.d.comb += [
             self.measured.eq(latency.measured),
-            latency.running.eq(loader.running),
+            latency.running.eq(running),
             latency.sample_valid.eq(core.entry.valid),
             latency.sample_ready.eq(core.entry.ready),
             latency.sample_last.eq(core.entry.last),
             latency.record_valid.eq(self.o_record.valid),
             latency.record_ready.eq(self.o_record.ready),
-            latency.record_last.eq(self.o_record.p.last),
+            latency.record_last.eq(ends),
         ]
 
         refused = Signal()
@@ -141,6 +162,7 @@ class Accelerator(wiring.Component):
             registers.state.eq(loader.state),
             registers.load_error.eq(loader.error),
             registers.fingerprint.eq(loader.fingerprint),
+            registers.members.eq(loader.members),
             registers.features.eq(loader.features),
             registers.config.eq(loader.config),
             registers.latency.eq(latency.latency),
@@ -150,9 +172,7 @@ class Accelerator(wiring.Component):
             m.d.comb += registers.errors.load.eq(1)
         m.d.sync += [
             was_refused.eq(refused),
-            registers.sample_done.eq(
-                self.o_record.valid & self.o_record.ready & self.o_record.p.last
-            ),
+            registers.sample_done.eq(self.o_record.valid & self.o_record.ready & ends),
             registers.input_spikes.eq(core.spikes[0]),
             registers.hidden_spikes.eq(
                 sum(core.spikes[index] for index in range(1, len(design.layers)))

@@ -2,39 +2,36 @@
 """The register map: what a gateware is, what it holds, and what it has counted.
 
 `REGISTERS` is the only definition; the gateware builds its read multiplexer from it, the host
-packs and unpacks with the same structures, and the documentation prints it. A host can rebuild
-the whole `Design` of a gateware from its registers. The first 64 bytes never move.
+packs and unpacks with the same structures, and the documentation prints it. The first 64 bytes
+never move. `hw.design_words` puts a design into registers and rebuilds it from them.
 """
 
 import dataclasses
-from collections.abc import Callable
 
 from amaranth.lib import data
 
-from hw.design import Design, Fold, LayerDesign
 from hw.image_layout import LoadError, LoadState
-from hw.structures import to_bits
-from model.description import Readout
 
 __all__ = [
     "COUNTER_BITS",
+    "EVENT_BASE",
     "LAYER_BASE",
     "LAYER_STRIDE",
-    "MAX_LAYERS",
     "PROTOCOL_VERSION",
     "REGISTERS",
     "REGISTER_MAGIC",
     "CapacityWord",
+    "CommitteeWord",
     "ControlWord",
+    "DynamicsWords",
     "ErrorFlags",
+    "EventWords",
     "FoldWord",
     "LayerWords",
     "NetworkWord",
     "Register",
     "SizeWord",
     "StatusWord",
-    "design_from_words",
-    "design_words",
     "register_address",
     "register_rows",
 ]
@@ -42,28 +39,30 @@ __all__ = [
 #: First register: "PSPK", first letter in the lowest byte.
 REGISTER_MAGIC = int.from_bytes(b"PSPK", "little")
 #: Version of registers and frames.
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 #: Bits of all counters but that of the cycles, which has 32; they wrap around.
 COUNTER_BITS = 24
-#: Address of the first layer's words, and bytes a layer.
+#: Address of the first layer's words, and bytes of `LayerWords`; in a stepwise design
+#: `DynamicsWords` of as many bytes stand behind those of each layer.
 LAYER_BASE, LAYER_STRIDE = 64, 16
-#: Layers that the window can describe.
-MAX_LAYERS = 11
-
-_READOUT_CODES = {rule: code for code, rule in enumerate(Readout, start=1)}
-_READOUTS = {code: rule for rule, code in _READOUT_CODES.items()}
+#: Address of `EventWords`.
+EVENT_BASE = 224
 
 
 class CapacityWord(data.Struct):
     """``layers``, ``words_input`` (spike words instead of pixels), ``early_stop``,
-    ``two_banks`` (of the spike store), ``spram``, and ``steps`` (largest T)."""
+    ``two_banks`` (of the spike store), ``spram``, ``encoding`` (as in an image), ``events_input``
+    (events instead of pixels), ``step_results`` (answers after every step can be chosen), and
+    ``steps`` (largest T)."""
 
     layers: 8
     words_input: 1
     early_stop: 1
     two_banks: 1
     spram: 1
-    zero: 4
+    encoding: 2
+    events_input: 1
+    step_results: 1
     steps: 16
 
 
@@ -83,7 +82,9 @@ class FoldWord(data.Struct):
 
 
 class LayerWords(data.Struct):
-    """Capacity and fold of a layer; ``kind`` 0 is the single-spike neuron."""
+    """Capacity and fold of a layer. ``kind``: 0 single-spike, 1 LIF, 2 spike response,
+    3 integrator; ``sets`` (weight sets), ``sampled`` (weights may be drawn), ``spram`` (the layer
+    that is in SPRAM if one is)."""
 
     fan_in: 16
     neurons: 16
@@ -93,7 +94,43 @@ class LayerWords(data.Struct):
     potential_bits: 8
     threshold_bits: 8
     kind: 8
-    zero: 24
+    sets: 8
+    sampled: 1
+    spram: 1
+    zero: 14
+
+
+class DynamicsWords(data.Struct):
+    """`model.neurons.Dynamics` of a layer of a stepwise design; ``reset``: 0 none, 1 subtract,
+    2 to zero."""
+
+    refractory_jump: 24
+    fraction_bits: 4
+    membrane_shift: 4
+    synapse_shift: 4
+    refractory_shift: 4
+    reset: 2
+    zero: 6
+    burn_in: 16
+    membrane_bits: 8
+    synapse_bits: 8
+    refractory_bits: 8
+    more_zero: 40
+
+
+class EventWords(data.Struct):
+    """`model.encoding.EventEncoding` of a design with event encoding."""
+
+    width: 13
+    height: 13
+    left: 12
+    top: 12
+    crop_width: 13
+    crop_height: 13
+    shift: 4
+    merge_polarity: 1
+    bin_us: 31
+    steps: 16
 
 
 class StatusWord(data.Struct):
@@ -124,11 +161,23 @@ class ControlWord(data.Struct):
 
 
 class NetworkWord(data.Struct):
-    """Of the active network: ``steps`` (T) and ``readout`` (index into the design's)."""
+    """Of the active network: ``steps`` (T), ``readout`` (index into the design's) and ``members``
+    (weight sets; 0: members are drawn)."""
 
     steps: 16
     readout: 8
-    zero: 8
+    members: 8
+
+
+class CommitteeWord(data.Struct):
+    """``members`` in use (K; as many as the network has after a load, 1 where they are drawn),
+    ``most`` (largest K that the gateware was built for; only read), ``step_results`` (answer after
+    every step, with K = 1)."""
+
+    members: 8
+    most: 8
+    step_results: 1
+    zero: 15
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -235,8 +284,22 @@ REGISTERS = (
         address=244,
         name="network",
         access="read",
-        meaning="steps and readout of the active network",
+        meaning="steps, readout and members of the active network",
         layout=NetworkWord,
+    ),
+    Register(
+        address=248,
+        name="committee",
+        access="read, write",
+        meaning="members that answer, in stepwise designs; a K that is too large is refused",
+        layout=CommitteeWord,
+    ),
+    Register(
+        address=252,
+        name="seed",
+        access="read, write",
+        meaning="seed of members that are drawn; 0, refused, is what a load leaves: no sample is "
+        "taken then",
     ),
 )
 
@@ -246,127 +309,20 @@ def register_address(name: str) -> int:
     return next(register.address for register in REGISTERS if register.name == name)
 
 
-def design_words(design: Design) -> dict[int, int]:
-    """What the registers say about a design: byte address to value.
-
-    Raises
-    ------
-    ValueError
-        If the design has more layers than the window can describe.
-    """
-    if len(design.layers) > MAX_LAYERS:
-        raise ValueError(f"Layers must number at most {MAX_LAYERS}, not {len(design.layers)}")
-    words = {
-        register_address("magic"): REGISTER_MAGIC,
-        register_address("protocol"): PROTOCOL_VERSION,
-        register_address("design_hash"): design.design_hash(),
-        register_address("capacity"): to_bits(
-            CapacityWord,
-            layers=len(design.layers),
-            words_input=design.sample_input == "words",
-            early_stop=design.early_stop,
-            two_banks=design.store_banks == 2,
-            spram=design.weight_memory == "spram",
-            steps=design.steps,
-        ),
-        register_address("size"): to_bits(
-            SizeWord, features=design.features, classes=design.classes
-        ),
-        register_address("fold"): to_bits(
-            FoldWord,
-            pixels_per_cycle=design.pixels_per_cycle,
-            readouts=[_READOUT_CODES[rule] for rule in design.readouts]
-            + [0] * (4 - len(design.readouts)),
-        ),
-    }
-    for index, layer in enumerate(design.layers):
-        value = to_bits(
-            LayerWords,
-            fan_in=layer.fan_in,
-            neurons=layer.neurons,
-            lanes=layer.lanes,
-            inputs_per_cycle=layer.inputs_per_cycle,
-            times_per_cycle=layer.fold.times_per_cycle,
-            potential_bits=layer.potential_bits,
-            threshold_bits=layer.threshold_bits,
-        )
-        for word in range(LAYER_STRIDE // 4):
-            words[LAYER_BASE + LAYER_STRIDE * index + 4 * word] = value >> 32 * word & 0xFFFFFFFF
-    return words
-
-
-def design_from_words(read: Callable[[int], int]) -> Design:
-    """Rebuild a design from the registers of its gateware.
-
-    Parameters
-    ----------
-    read
-        Gives the value of the register at a byte address.
-
-    Raises
-    ------
-    ValueError
-        If the registers are not those of a popspike gateware, of another protocol version, or
-        describe a design that this version does not know.
-    """
-    magic, protocol = read(register_address("magic")), read(register_address("protocol"))
-    if magic != REGISTER_MAGIC:
-        raise ValueError(f"Register magic must be {REGISTER_MAGIC:#010x}, not {magic:#010x}")
-    if protocol != PROTOCOL_VERSION:
-        raise ValueError(f"Protocol version must be {PROTOCOL_VERSION}, not {protocol}")
-    capacity = CapacityWord.from_bits(read(register_address("capacity")))
-    fold_word = FoldWord.from_bits(read(register_address("fold")))
-    layers = []
-    for index in range(capacity.layers):
-        base = LAYER_BASE + LAYER_STRIDE * index
-        bits = sum(read(base + 4 * word) << 32 * word for word in range(LAYER_STRIDE // 4))
-        words = LayerWords.from_bits(bits)
-        layers.append(
-            LayerDesign(
-                fan_in=words.fan_in,
-                neurons=words.neurons,
-                fold=Fold(
-                    lanes=words.lanes,
-                    inputs_per_cycle=words.inputs_per_cycle,
-                    times_per_cycle=words.times_per_cycle,
-                ),
-                potential_bits=words.potential_bits,
-                threshold_bits=words.threshold_bits,
-            )
-        )
-    design = Design(
-        layers=tuple(layers),
-        steps=capacity.steps,
-        pixels_per_cycle=fold_word.pixels_per_cycle,
-        sample_input="words" if capacity.words_input else "pixels",
-        readouts=tuple(_READOUTS[code] for code in fold_word.readouts if code in _READOUTS),
-        early_stop=bool(capacity.early_stop),
-        store_banks=2 if capacity.two_banks else 1,
-        weight_memory="spram" if capacity.spram else "portable",
-    )
-    found = read(register_address("design_hash"))
-    if found != design.design_hash():
-        raise ValueError(
-            f"Design hash must be {design.design_hash():#010x}, not {found:#010x}: "
-            "this gateware was made by another version of popspike"
-        )
-    return design
-
-
 def register_rows() -> list[tuple[str, str, str, str]]:
     """Rows of a table: byte address, name, access, meaning with the bit numbers of the fields."""
     rows = []
     for register in REGISTERS:
         rows.append((f"{register.address}", register.name, register.access, _meaning(register)))
-    layer = Register(
-        address=LAYER_BASE,
-        name="layer",
-        access="read",
-        meaning=f"capacity and fold of layer l, {LAYER_STRIDE} bytes from {LAYER_BASE} + "
-        f"{LAYER_STRIDE} l, at most {MAX_LAYERS} layers",
-        layout=LayerWords,
-    )
-    rows.append((f"{LAYER_BASE} + {LAYER_STRIDE} l", "layer", "read", _meaning(layer)))
+    stride = f"{LAYER_STRIDE} l, or {2 * LAYER_STRIDE} l in stepwise designs"
+    for first, noun, layout in (
+        (f"{LAYER_BASE} + {stride}", "capacity and fold of layer l", LayerWords),
+        (f"{LAYER_STRIDE} behind", "dynamics of layer l, in stepwise designs", DynamicsWords),
+        (f"{EVENT_BASE}", "rasterisation of events, in designs with that encoding", EventWords),
+    ):
+        register = Register(address=0, name="", access="read", meaning=noun, layout=layout)
+        name = layout.__name__.removesuffix("Words").lower()
+        rows.append((first, name, "read", _meaning(register)))
     return rows
 
 
@@ -375,7 +331,7 @@ def _meaning(register: Register) -> str:
         return register.meaning
     parts = []
     for name, field in data.Layout.cast(register.layout):
-        if name != "zero":
+        if not name.endswith("zero"):
             last = field.offset + field.width - 1
             bits = f"{field.offset}" if field.width == 1 else f"{last}:{field.offset}"
             parts.append(f"{name} [{bits}]")

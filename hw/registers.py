@@ -1,25 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """The register window in gateware, with the counters that it shows."""
 
-from amaranth import Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth import Const, Module, Mux, Signal, Value
+from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.core import core_config
 from hw.design import Design
+from hw.design_words import design_words
 from hw.image_layout import LoadError, LoadState
 from hw.register_map import (
     COUNTER_BITS,
+    CommitteeWord,
     ControlWord,
     ErrorFlags,
     NetworkWord,
     SizeWord,
     StatusWord,
-    design_words,
     register_address,
 )
 
-__all__ = ["RegisterBus", "Registers"]
+__all__ = ["RegisterBus", "Registers", "WriteRefusal", "choice_layout"]
+
+
+class WriteRefusal(enum.Enum, shape=2):
+    """Why a write changed nothing."""
+
+    NONE = 0
+    #: More members than the network has, or than the gateware was built for; or none; or answers
+    #: after every step of several members, or of a gateware without them.
+    MEMBERS = 1
+    #: The seed 0.
+    SEED = 2
+
+
+def choice_layout(design: Design) -> data.StructLayout:
+    """What the host chooses for a network: ``members`` (K), ``seed``, ``step_results``; see
+    `hw.core.core_config`."""
+    return data.StructLayout({"members": range(design.members + 1), "seed": 32, "step_results": 1})
 
 
 class RegisterBus(wiring.Signature):
@@ -33,6 +51,8 @@ class RegisterBus(wiring.Signature):
         What the address of the cycle before names; 0 where no register is.
     write_data : Out(32), write : Out(1)
         Write at the address of the same cycle.
+    refusal : In(WriteRefusal)
+        Of the last write, from the cycle after it on.
     """
 
     def __init__(self) -> None:
@@ -42,6 +62,7 @@ class RegisterBus(wiring.Signature):
                 "read_data": In(32),
                 "write_data": Out(32),
                 "write": Out(1),
+                "refusal": In(WriteRefusal),
             }
         )
 
@@ -60,7 +81,7 @@ class Registers(wiring.Component):
     -------
     bus : In(RegisterBus)
         The window.
-    running, state, load_error, fingerprint, features, config : In
+    running, state, load_error, fingerprint, members, features, config : In
         From the loader.
     sample_done : In(1)
         A sample's last record was taken.
@@ -72,6 +93,10 @@ class Registers(wiring.Component):
         Raises a flag.
     drop : Out(1)
         The host wants the network forgotten.
+    choice : Out(choice_layout)
+        What the host has chosen; as the loader's ``config`` says after a load, with the seed 0.
+    chosen : Out(1)
+        The choice is another one than in the cycle before.
     """
 
     def __init__(self, *, design: Design, clock_hz: int = 0) -> None:
@@ -86,6 +111,7 @@ class Registers(wiring.Component):
                 "state": In(LoadState),
                 "load_error": In(LoadError),
                 "fingerprint": In(32),
+                "members": In(8),
                 "features": In(range(design.features + 1)),
                 "config": In(core_config(design)),
                 "sample_done": In(1),
@@ -94,6 +120,8 @@ class Registers(wiring.Component):
                 "latency": In(COUNTER_BITS),
                 "errors": In(ErrorFlags),
                 "drop": Out(1),
+                "choice": Out(choice_layout(design)),
+                "chosen": Out(1),
             }
         )
 
@@ -130,6 +158,7 @@ class Registers(wiring.Component):
             size.classes.eq(config.layers[-1].neurons),
             network.steps.eq(config.steps),
             network.readout.eq(config.readout),
+            network.members.eq(self.members),
         ]
         live = {
             "fingerprint": Mux(self.running, self.fingerprint, 0),
@@ -143,6 +172,8 @@ class Registers(wiring.Component):
             "network_size": size,
             "network": network,
         }
+        if self._design.is_stepwise:
+            live |= self._add_choice(m)
         words = dict(self._words)
         words[register_address("clock_hz")] = self._clock_hz
         words.update({register_address(name): value for name, value in live.items()})
@@ -152,6 +183,43 @@ class Registers(wiring.Component):
                 with m.Case(address // 4):
                     m.d.sync += bus.read_data.eq(value)
         return m
+
+    def _add_choice(self, m: Module) -> dict[str, Value]:
+        """Registers of what the host chooses, each with what it shows."""
+        design, bus, choice = self._design, self.bus, self.choice
+        wanted, shown = Signal(CommitteeWord), Signal(CommitteeWord)
+        most = Signal(range(design.members + 1))
+        m.d.comb += [
+            wanted.eq(bus.write_data),
+            most.eq(Mux(self.members == 0, design.members, self.config.members)),
+            shown.members.eq(choice.members),
+            shown.most.eq(design.members),
+            shown.step_results.eq(choice.step_results),
+        ]
+        seed = self.choice.seed if design.sampled else Const(0)
+        m.d.sync += self.chosen.eq(0)
+        with m.If(~self.running):
+            m.d.sync += [choice.members.eq(self.config.members), choice.step_results.eq(0)]
+            m.d.sync += choice.seed.eq(0)
+        with m.Elif(bus.write):
+            m.d.sync += bus.refusal.eq(WriteRefusal.NONE)
+            with m.If(self._is_at("committee")):
+                answers = wanted.step_results & ((wanted.members != 1) | (not design.step_results))
+                with m.If((wanted.members == 0) | (wanted.members > most) | answers):
+                    m.d.sync += bus.refusal.eq(WriteRefusal.MEMBERS)
+                with m.Else():
+                    m.d.sync += [
+                        choice.members.eq(wanted.members),
+                        choice.step_results.eq(wanted.step_results),
+                        self.chosen.eq(1),
+                    ]
+            if design.sampled:
+                with m.If(self._is_at("seed")):
+                    with m.If(bus.write_data == 0):
+                        m.d.sync += bus.refusal.eq(WriteRefusal.SEED)
+                    with m.Else():
+                        m.d.sync += [choice.seed.eq(bus.write_data), self.chosen.eq(1)]
+        return {"committee": shown, "seed": seed}
 
     def _is_at(self, name: str) -> Value:
         return self.bus.address[2:] == register_address(name) // 4

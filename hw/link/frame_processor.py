@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests carried out, and answered."""
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal
-from amaranth.lib import enum, stream, wiring
+from amaranth import Cat, Const, Module, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.byte_beat import ByteBeat
@@ -10,23 +10,19 @@ from hw.design import Design
 from hw.image_layout import LoadError
 from hw.link.packets import (
     HEADER_BYTES,
-    SILENT,
-    FrameHeader,
     FrameType,
     LoadBegin,
     LoadData,
     ReadRequest,
-    Refusal,
     RefusalReason,
-    ResultEnd,
-    ResultEntry,
     WriteRequest,
     check_pixels,
     image_length_bits,
 )
+from hw.link.replies import ReplyKind, ReplyWork, add_reply_states
 from hw.link.sample_feeder import SampleFeeder
 from hw.register_map import ControlWord, register_address
-from hw.registers import RegisterBus
+from hw.registers import RegisterBus, WriteRefusal
 from hw.spike_word import output_record, pixel_beat
 from hw.structures import size_of
 
@@ -37,20 +33,12 @@ __all__ = ["FrameProcessor"]
 _IN_FLIGHT = 2
 
 
-class _Reply(enum.Enum, shape=2):
-    """Kinds of replies, in fewer bits than `FrameType`."""
-
-    DONE = 0
-    WORDS = 1
-    RESULT = 2
-    REFUSED = 3
-
-
 class FrameProcessor(wiring.Component):
     """Carries out one request at a time and replies to it; sends results as they come.
 
-    A reply to a sample may stand behind replies to later requests; the sequence number tells.
-    Refused requests change nothing. See `hw.link.packets`.
+    Answers after steps come before the result. A reply to a sample may stand behind replies to
+    later requests; the sequence number tells. Refused requests change nothing. See
+    `hw.link.packets`.
 
     Parameters
     ----------
@@ -61,7 +49,7 @@ class FrameProcessor(wiring.Component):
     -------
     i : In(stream of ByteBeat), o : Out(stream of ByteBeat)
         Header and body of requests and of replies.
-    o_network, o_sample, i_record, bus, running, load_error, features, classes, measured
+    o_network, o_sample, i_record, bus, running, load_error, features, classes, needs_seed, measured
         To and from the ports of `hw.accelerator.Accelerator` with these names.
     refused : Out(1)
         A request was refused.
@@ -86,6 +74,7 @@ class FrameProcessor(wiring.Component):
                 "load_error": In(LoadError),
                 "features": In(range(design.features + 1)),
                 "classes": In(range(design.classes + 1)),
+                "needs_seed": In(1),
                 "measured": In(1),
                 "refused": Out(1),
             }
@@ -98,31 +87,17 @@ class FrameProcessor(wiring.Component):
         m.submodules.feeder = feeder = SampleFeeder(design=self._design)
         connect(m, feeder.o, flipped(self.o_sample))
 
-        header = Signal(FrameHeader)
+        work = ReplyWork(winner=record.winner, in_flight=_IN_FLIGHT)
+        header, count, argument, samples = work.header, work.count, work.argument, work.samples
+        number, address = work.number, work.address
         ended = Signal()  # the byte taken last ended its frame
-        count = Signal(3)  # bytes of a structure, in or out
-        # Arguments shift in from the top; words read shift out from place 8.
-        argument = Signal(40)
-        number = argument[8:]
         shift_argument = argument.eq(Cat(argument[8:], self.i.p.data))
-        address, words = Signal(6), Signal(8)  # of registers
         # Writes happen in the cycle after they are decided.
         write, drop = Signal(), Signal(ControlWord)
         missing = Signal(length_bits)  # bytes of the image that is being loaded
         too_large = Signal()  # a number is no number of bytes of an image
-        samples = Signal(range(_IN_FLIGHT + 1))
-        sequences = Signal(8), Signal(8)  # of these samples, oldest first
-
-        reply = Signal(_Reply)
-        code = Signal(FrameType, init=FrameType.DONE)
-        reply_length = Signal(16)
-        reason = Signal(RefusalReason, init=RefusalReason.TYPE)
-        winner = Signal.like(record.winner)
-        is_result = Signal()
-        is_measured = Signal()
 
         m.d.comb += [
-            is_result.eq(reply == _Reply.RESULT),
             too_large.eq(number[length_bits:].any()),
             self.bus.address.eq(Cat(Const(0, 2), address)),
             # Of the control register only the bit that drops the network is looked at.
@@ -138,16 +113,16 @@ class FrameProcessor(wiring.Component):
         with m.If(~self.running):
             m.d.sync += samples.eq(0)
 
-        def answer(kind: _Reply) -> None:
+        def answer(kind: ReplyKind) -> None:
             """Reply, once the rest of the request has been swallowed."""
-            m.d.sync += [reply.eq(kind), count.eq(0)]
+            m.d.sync += [work.kind.eq(kind), count.eq(0)]
             m.next = "SWALLOW"
 
         def refuse(why: RefusalReason) -> None:
             """Reply that nothing was done."""
             m.d.comb += self.refused.eq(1)
-            m.d.sync += reason.eq(why)
-            answer(_Reply.REFUSED)
+            m.d.sync += work.reason.eq(why)
+            answer(ReplyKind.REFUSED)
 
         def arguments(layout: type, *, exact: bool = True) -> None:
             """Take a structure from the body, if the body has its size."""
@@ -162,7 +137,9 @@ class FrameProcessor(wiring.Component):
             with m.State("IDLE"):
                 m.d.sync += count.eq(0)
                 with m.If(self.i_record.valid & (samples != 0)):
-                    m.d.sync += [reply.eq(_Reply.RESULT), is_measured.eq(self.measured)]
+                    m.d.sync += [work.kind.eq(ReplyKind.RESULT), work.is_measured.eq(self.measured)]
+                    if self._design.is_stepwise:
+                        m.d.sync += work.is_running.eq(record.running)
                     m.next = "HEAD"
                 with m.Elif(self.i.valid):
                     m.next = "REQUEST"
@@ -195,7 +172,7 @@ class FrameProcessor(wiring.Component):
                         with m.Elif(~self.running):
                             refuse(RefusalReason.INCOMPLETE)
                         with m.Else():
-                            answer(_Reply.DONE)
+                            answer(ReplyKind.DONE)
                     with m.Case(FrameType.SAMPLE):
                         with m.If(~self.running):
                             refuse(RefusalReason.NO_NETWORK)
@@ -203,6 +180,8 @@ class FrameProcessor(wiring.Component):
                             refuse(RefusalReason.SAMPLE_SIZE)
                         with m.Elif(samples == _IN_FLIGHT):
                             refuse(RefusalReason.BUSY)
+                        with m.Elif(self.needs_seed):
+                            refuse(RefusalReason.SEED)
                         with m.Else():
                             m.next = "SAMPLE"
                     with m.Default():
@@ -218,14 +197,24 @@ class FrameProcessor(wiring.Component):
             with m.State("EXECUTE"):
                 with m.Switch(header.type):
                     with m.Case(FrameType.READ):
-                        m.d.sync += [address.eq(argument[26:32]), words.eq(argument[32:])]
+                        m.d.sync += [address.eq(argument[26:32]), work.words.eq(argument[32:])]
                         with m.If(argument[32:] == 0):
                             refuse(RefusalReason.SIZE)
                         with m.Else():
-                            answer(_Reply.WORDS)
+                            answer(ReplyKind.WORDS)
                     with m.Case(FrameType.WRITE):
-                        m.d.sync += [address.eq(argument[2:8]), write.eq(1)]
-                        answer(_Reply.DONE)
+                        m.d.sync += address.eq(argument[2:8])
+                        if self._design.is_stepwise:
+                            # Another choice would lose the samples.
+                            choice = argument[2:8] >= register_address("committee") // 4
+                            with m.If(choice & (samples != 0)):
+                                refuse(RefusalReason.BUSY)
+                            with m.Else():
+                                m.d.sync += [write.eq(1), count.eq(0)]
+                                m.next = "WRITTEN"
+                        else:
+                            m.d.sync += write.eq(1)
+                            answer(ReplyKind.DONE)
                     with m.Case(FrameType.LOAD_BEGIN):
                         with m.If((number == 0) | too_large):
                             refuse(RefusalReason.IMAGE_SIZE)
@@ -236,7 +225,7 @@ class FrameProcessor(wiring.Component):
                                 write.eq(1),
                                 missing.eq(number),
                             ]
-                            answer(_Reply.DONE)
+                            answer(ReplyKind.DONE)
                     with m.Default():
                         with m.If(self.load_error != LoadError.NONE):
                             refuse(RefusalReason.IMAGE)
@@ -245,9 +234,22 @@ class FrameProcessor(wiring.Component):
                         with m.Elif(number[:length_bits] < missing):
                             refuse(RefusalReason.GAP)
                         with m.Elif((number[:length_bits] != missing) | ended):
-                            answer(_Reply.DONE)
+                            answer(ReplyKind.DONE)
                         with m.Else():
                             m.next = "LOAD"
+
+            if self._design.is_stepwise:
+                with m.State("WRITTEN"):
+                    # Written in the first cycle, judged in the second.
+                    m.d.sync += count.eq(1)
+                    with m.If(count[0]):
+                        with m.Switch(self.bus.refusal):
+                            with m.Case(WriteRefusal.MEMBERS):
+                                refuse(RefusalReason.MEMBERS)
+                            with m.Case(WriteRefusal.SEED):
+                                refuse(RefusalReason.SEED)
+                            with m.Default():
+                                answer(ReplyKind.DONE)
 
             with m.State("LOAD"):
                 with m.If(missing == 0):
@@ -260,16 +262,16 @@ class FrameProcessor(wiring.Component):
                     with m.If(self.i.valid & self.o_network.ready):
                         m.d.sync += missing.eq(missing - 1)
                         with m.If(self.i.p.last):
-                            answer(_Reply.DONE)
+                            answer(ReplyKind.DONE)
 
             with m.State("SAMPLE"):
                 m.d.comb += [feeder.i.valid.eq(self.i.valid), self.i.ready.eq(feeder.i.ready)]
                 with m.If(self.i.valid & self.i.ready & self.i.p.last):
                     m.d.sync += samples.eq(samples + 1)
                     with m.If(samples == 0):
-                        m.d.sync += sequences[0].eq(header.sequence)
+                        m.d.sync += work.sequences[0].eq(header.sequence)
                     with m.Else():
-                        m.d.sync += sequences[1].eq(header.sequence)
+                        m.d.sync += work.sequences[1].eq(header.sequence)
                     m.next = "IDLE"
 
             with m.State("SWALLOW"):
@@ -277,117 +279,5 @@ class FrameProcessor(wiring.Component):
                 with m.If(ended):
                     m.next = "HEAD"
 
-            with m.State("HEAD"):
-                with m.Switch(reply):
-                    with m.Case(_Reply.DONE):
-                        m.d.comb += code.eq(FrameType.DONE)
-                    with m.Case(_Reply.WORDS):
-                        m.d.comb += [code.eq(FrameType.WORDS), reply_length.eq(words << 2)]
-                    with m.Case(_Reply.RESULT):
-                        entries = self.classes + 1
-                        assert size_of(ResultEntry) == size_of(ResultEnd) == 6
-                        m.d.comb += [
-                            code.eq(FrameType.RESULT),
-                            reply_length.eq((entries << 2) + (entries << 1)),
-                        ]
-                    with m.Case(_Reply.REFUSED):
-                        m.d.comb += [
-                            code.eq(FrameType.REFUSED),
-                            reply_length.eq(size_of(Refusal)),
-                        ]
-                head = Array(
-                    [
-                        code.as_value(),
-                        Mux(is_result, sequences[0], header.sequence),
-                        reply_length[:8],
-                        reply_length[8:],
-                    ]
-                )
-                m.d.comb += [
-                    self.o.valid.eq(1),
-                    self.o.p.data.eq(head[count[:2]]),
-                    self.o.p.last.eq((count == HEADER_BYTES - 1) & (reply == _Reply.DONE)),
-                ]
-                with m.If(self.o.ready):
-                    m.d.sync += count.eq(count + 1)
-                    with m.If(count == HEADER_BYTES - 1):
-                        m.d.sync += count.eq(0)
-                        with m.Switch(reply):
-                            with m.Case(_Reply.WORDS):
-                                m.next = "FETCH"
-                            with m.Case(_Reply.RESULT):
-                                m.next = "RECORD"
-                            with m.Case(_Reply.REFUSED):
-                                m.next = "REASON"
-                            with m.Default():
-                                m.next = "IDLE"
-
-            with m.State("REASON"):
-                m.d.comb += [
-                    self.o.valid.eq(1),
-                    self.o.p.data.eq(Mux(count[0], self.load_error, reason)),
-                    self.o.p.last.eq(count[0]),
-                ]
-                with m.If(self.o.ready):
-                    m.d.sync += count.eq(1)
-                    with m.If(count[0]):
-                        m.next = "IDLE"
-
-            with m.State("FETCH"):
-                # The address stood for a cycle before this one only if this is the second here.
-                m.d.sync += [
-                    count.eq(count + 1),
-                    number.eq(Mux(is_result & ~is_measured, 0, self.bus.read_data)),
-                ]
-                with m.If(count == 1):
-                    m.d.sync += [count.eq(0), address.eq(address + 1), words.eq(words - 1)]
-                    m.next = "WORD"
-
-            with m.State("WORD"):
-                m.d.comb += [
-                    self.o.valid.eq(1),
-                    self.o.p.data.eq(number[:8]),
-                    self.o.p.last.eq((count == 3) & (words == 0)),
-                ]
-                with m.If(self.o.ready):
-                    # What comes in at the top never comes out.
-                    m.d.sync += [shift_argument, count.eq(count + 1)]
-                    with m.If(count == 3):
-                        m.d.sync += count.eq(0)
-                        m.next = "FETCH"
-                        with m.If(words == 0):
-                            m.next = "IDLE"
-
-            with m.State("RECORD"):
-                entry = Signal(ResultEntry)
-                m.d.comb += [
-                    entry.step.eq(Mux(record.fired, record.step, SILENT)),
-                    entry.score.eq(record.score),
-                    self.o.valid.eq(self.i_record.valid),
-                    self.o.p.data.eq(entry.as_value().word_select(count, 8)),
-                ]
-                with m.If(self.i_record.valid & self.o.ready):
-                    m.d.sync += count.eq(count + 1)
-                    with m.If(count == size_of(ResultEntry) - 1):
-                        m.d.comb += self.i_record.ready.eq(1)
-                        m.d.sync += [count.eq(0), winner.eq(record.winner)]
-                        with m.If(record.last):
-                            m.next = "WINNER"
-
-            with m.State("WINNER"):
-                m.d.comb += [
-                    self.o.valid.eq(1),
-                    self.o.p.data.eq(Cat(winner, Const(0, 16)).word_select(count[0], 8)),
-                ]
-                with m.If(self.o.ready):
-                    m.d.sync += count.eq(1)
-                    with m.If(count[0]):
-                        m.d.sync += [
-                            address.eq(register_address("latency") // 4),
-                            words.eq(1),
-                            count.eq(0),
-                            samples.eq(samples - 1),
-                            sequences[0].eq(sequences[1]),
-                        ]
-                        m.next = "FETCH"
+            add_reply_states(m, ports=self, work=work)
         return m

@@ -42,7 +42,7 @@ class Link(wiring.Component):
     -------
     i, o : stream of 8 bits
         The line.
-    o_network, o_sample, i_record, bus, running, load_error, features, classes, measured
+    o_network, o_sample, i_record, bus, running, load_error, features, classes, needs_seed, measured
         To and from the ports of `hw.accelerator.Accelerator` with these names.
     errors : Out(ErrorFlags)
         What went wrong in this cycle.
@@ -67,6 +67,7 @@ class Link(wiring.Component):
                 "load_error": In(LoadError),
                 "features": In(range(design.features + 1)),
                 "classes": In(range(design.classes + 1)),
+                "needs_seed": In(1),
                 "measured": In(1),
                 "errors": Out(ErrorFlags),
             }
@@ -101,6 +102,7 @@ class Link(wiring.Component):
             processor.load_error.eq(self.load_error),
             processor.features.eq(self.features),
             processor.classes.eq(self.classes),
+            processor.needs_seed.eq(self.needs_seed),
             processor.measured.eq(self.measured),
             self.errors.frame.eq(receiver.frame_error),
             self.errors.overrun.eq(receiver.overrun),

@@ -18,6 +18,7 @@ from hw.structures import field_spans, size_of, span_text
 
 __all__ = [
     "CRC_BYTES",
+    "CommitteeEntry",
     "FRAME_CRC",
     "HEADER_BYTES",
     "PACKETS",
@@ -60,6 +61,7 @@ class FrameType(enum.Enum, shape=8):
     DONE = 0x80
     WORDS = 0x81
     RESULT = 0xA0
+    RUNNING = 0xA1
     REFUSED = 0xFF
 
 
@@ -82,8 +84,13 @@ class RefusalReason(enum.Enum, shape=8):
     IMAGE = 7
     #: The end of a load of which bytes are missing.
     INCOMPLETE = 8
-    #: Two samples are in the accelerator already.
+    #: Two samples are in the accelerator already, or one while other members are asked for.
     BUSY = 9
+    #: More members than the network has or the gateware was built for, or none; or answers after
+    #: every step of more than one.
+    MEMBERS = 10
+    #: A sample, but members are drawn and no seed has been chosen; or the seed 0.
+    SEED = 11
 
 
 class FrameHeader(data.Struct):
@@ -132,6 +139,14 @@ class ResultEntry(data.Struct):
     """What one output neuron did: ``step`` of its spike (0xFFFF: none) and ``score``."""
 
     step: 16
+    score: signed(32)
+
+
+class CommitteeEntry(data.Struct):
+    """What one output neuron of a stepwise design did: ``votes`` (members that would have chosen
+    it) and ``score`` (sum over the members)."""
+
+    votes: 16
     score: signed(32)
 
 
@@ -216,6 +231,16 @@ PACKETS = (
         type=FrameType.RESULT,
         body=(ResultEntry, ResultEnd),
         meaning="one entry a class, then the end",
+    ),
+    Packet(
+        type=FrameType.RESULT,
+        body=(CommitteeEntry, ResultEnd),
+        meaning="the same of a stepwise design",
+    ),
+    Packet(
+        type=FrameType.RUNNING,
+        body=(CommitteeEntry, ResultEnd),
+        meaning="answer after a step, before the result; its cycles are those so far",
     ),
     Packet(type=FrameType.REFUSED, body=(Refusal,), meaning="nothing was changed; says why"),
 )

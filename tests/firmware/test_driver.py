@@ -9,6 +9,7 @@ from firmware.image import device_image, network_from_image
 from firmware.link import Frame, FrameParser, encode_frame
 from firmware.transport import Transport
 from hw.design import CapacityError, Design, Fold
+from hw.design_words import design_words
 from hw.image_layout import LoadError, LoadState
 from hw.link.packets import (
     SILENT,
@@ -22,7 +23,7 @@ from hw.link.packets import (
     ResultEntry,
     WriteRequest,
 )
-from hw.register_map import design_words, register_address
+from hw.register_map import register_address
 from hw.structures import pack, unpack
 from model.description import LatencyEncoding, Layer, Network
 
@@ -98,7 +99,7 @@ class Board(Transport):
             case FrameType.LOAD_END:
                 if len(self._image) != self._length:
                     return refusal(RefusalReason.INCOMPLETE)
-                if self._image[4] != 1:
+                if self._image[4] != 2:
                     return refusal(RefusalReason.IMAGE, LoadError.VERSION.value)
                 self.network = network_from_image(self._image, DESIGN)
                 return FrameType.DONE, b""

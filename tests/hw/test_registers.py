@@ -5,21 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.design import Design
+from hw.design import Design, Fold
+from hw.design_words import design_from_words, design_words, max_layers
 from hw.register_map import (
+    EVENT_BASE,
     LAYER_BASE,
     LAYER_STRIDE,
-    MAX_LAYERS,
     REGISTERS,
-    design_from_words,
-    design_words,
+    EventWords,
     register_address,
     register_rows,
 )
 from hw.registers import Registers
+from hw.structures import size_of
+from model.description import EventEncoding
 from tests.hw.designs import two_layers
 from tests.hw.refused import refused
 from tests.hw.streams import run
+from tests.stepwise import make_network, stepwise_designs, stepwise_networks
 from tests.strategies import designs, networks
 
 
@@ -30,6 +33,49 @@ def test_a_design_is_rebuilt_from_its_registers(data):
     words = design_words(design)
     assert all(0 <= value < 1 << 32 for value in words.values())
     assert design_from_words(lambda address: words.get(address, 0)) == design
+
+
+def stepwise_design(network, **fields):
+    """Smallest design with two lanes."""
+    return Design.for_networks([network], [Fold(lanes=2) for _ in network.layers], **fields)
+
+
+@given(st.data())
+def test_a_stepwise_design_is_rebuilt_from_its_registers(data):
+    design = data.draw(stepwise_designs(data.draw(stepwise_networks())))
+    words = design_words(design)
+    assert design_from_words(lambda address: words.get(address, 0)) == design
+
+
+def test_every_option_of_a_stepwise_design_is_told():
+    encoding = EventEncoding(
+        width=4096,
+        height=34,
+        left=4000,
+        top=2,
+        crop_width=96,
+        crop_height=30,
+        shift=5,
+        merge_polarity=True,
+        bin_us=1 << 30,
+        steps=65535,
+    )
+    network = make_network((3, 16, 2), seed=1, encoding=encoding)
+    folds = [Fold(lanes=16), Fold(lanes=2)]
+    for fields in ({"sample_input": "events"}, {"sample_input": "words"}):
+        design = Design.for_networks(
+            [network],
+            folds,
+            step_results=True,
+            members=255,
+            weight_memory="spram",
+            **fields,
+        )
+        design = dataclasses.replace(design, layers=(design.layers[0], design.layers[1]))
+        words = design_words(design)
+        assert design_from_words(lambda address, words=words: words.get(address, 0)) == design
+    with pytest.raises(ValueError, match="Members must be at most 255, not 256"):
+        design_words(dataclasses.replace(design, members=256))
 
 
 @pytest.mark.parametrize("early_stop", [False, True])
@@ -50,7 +96,7 @@ def test_every_option_of_a_design_is_told(early_stop, banks):
     ("name", "value", "text"),
     [
         ("magic", 0, "Register magic must be 0x4b505350, not 0x00000000"),
-        ("protocol", 2, "Protocol version must be 1, not 2"),
+        ("protocol", 1, "Protocol version must be 2, not 1"),
         (
             "design_hash",
             1,
@@ -74,10 +120,18 @@ def test_too_many_layers_for_the_window():
 
 def test_addresses_do_not_meet():
     addresses = [register.address for register in REGISTERS]
-    addresses += range(LAYER_BASE, LAYER_BASE + MAX_LAYERS * LAYER_STRIDE, 4)
-    assert len(set(addresses)) == len(addresses)
-    assert all(address % 4 == 0 and 0 <= address < 256 for address in addresses)
-    assert len(register_rows()) == len(REGISTERS) + 1
+    single = two_layers()
+    stepwise = stepwise_design(make_network((4, 3, 2), seed=1))
+    assert (max_layers(single), max_layers(stepwise)) == (11, 5)
+    ends = LAYER_BASE + 11 * LAYER_STRIDE, LAYER_BASE + 5 * 2 * LAYER_STRIDE
+    event_words = list(range(EVENT_BASE, EVENT_BASE + size_of(EventWords), 4))
+    for here in (
+        addresses + list(range(LAYER_BASE, ends[0], 4)),
+        addresses + list(range(LAYER_BASE, ends[1], 4)) + event_words,
+    ):
+        assert len(set(here)) == len(here)
+        assert all(address % 4 == 0 and 0 <= address < 256 for address in here)
+    assert len(register_rows()) == len(REGISTERS) + 3
 
 
 def test_window_shows_design_state_and_counters():

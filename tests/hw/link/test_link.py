@@ -9,6 +9,7 @@ import pytest
 from firmware.image import device_image
 from firmware.link import Frame, encode_frame
 from hw.design import Design, Fold
+from hw.design_words import design_words
 from hw.image_layout import LoadError, max_image_bytes
 from hw.link.frame_processor import FrameProcessor
 from hw.link.link import Link
@@ -24,7 +25,7 @@ from hw.link.packets import (
     ResultEntry,
     WriteRequest,
 )
-from hw.register_map import design_words, register_address
+from hw.register_map import register_address
 from hw.structures import pack, size_of, unpack
 from model.description import LatencyEncoding, Layer, Network, Readout
 from tests.hw.designs import two_layers
