@@ -102,6 +102,16 @@ def load_network(path: str | os.PathLike[str]) -> Network:
         raise NetworkFileError(f"Network file {path}: {error}") from None
 
 
+def _dynamics(index: int, fields: dict[str, Any] | None) -> Dynamics | None:
+    known = {field.name for field in dataclasses.fields(Dynamics)}
+    if fields is None:
+        return None
+    for name in sorted(known ^ set(fields)):
+        rule = "have" if name in known else "not have"
+        raise NetworkError(f"Dynamics of layer {index} must {rule} a field {name!r}")
+    return Dynamics(**fields)
+
+
 def _network(path: Path, description: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
     if description["format"] != FORMAT_VERSION:
         raise NetworkFileError(
@@ -114,7 +124,7 @@ def _network(path: Path, description: dict[str, Any], tensors: dict[str, np.ndar
             thresholds=tensors[f"layer{index}.thresholds"],
             fan_in=int(fields["fan_in"]),
             kind=fields["kind"],
-            dynamics=fields["dynamics"] and Dynamics(**fields["dynamics"]),
+            dynamics=_dynamics(index, fields["dynamics"]),
             undecided=tensors.get(f"layer{index}.undecided"),
         )
         if layer.neurons != fields["neurons"]:

@@ -11,7 +11,7 @@ __all__ = ["Dynamics", "NeuronKind", "Reset"]
 
 
 class NeuronKind(enum.StrEnum):
-    """Neuron kinds; the semantics stand in ``model/golden.py`` and ``model/stepwise.py``."""
+    """Neuron kinds; the semantics stand in ``model/single_spike.py`` and ``model/stepwise.py``."""
 
     SINGLE_SPIKE = "single-spike-if"
     LIF = "lif"

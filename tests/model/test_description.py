@@ -8,12 +8,16 @@ import pytest
 
 from model.description import (
     MAX_STEPS,
+    Dynamics,
+    EventEncoding,
     LatencyEncoding,
     Layer,
     Network,
     NetworkError,
     NeuronKind,
+    RateEncoding,
     Readout,
+    Reset,
     pack_signs,
 )
 
@@ -169,3 +173,143 @@ def test_fingerprint_changes_with_all_that_decides_and_with_nothing_else() -> No
     ]
     assert len({network.fingerprint() for network in (base, *others)}) == 5
     assert dataclasses.replace(base, metadata={"a": 1}).fingerprint() == base.fingerprint()
+
+
+DYNAMICS = Dynamics(membrane_bits=9, membrane_shift=3, reset=Reset.SUBTRACT)
+SCORES = Dynamics(membrane_bits=9)
+
+
+def hidden(neurons: int, fan_in: int, *, members: int = 1, **fields: object) -> Layer:
+    signs = np.ones((members, neurons, fan_in), int)
+    made = Layer.from_signs(signs, np.ones(neurons), kind="lif", dynamics=DYNAMICS)
+    return dataclasses.replace(made, **fields)
+
+
+def scores(neurons: int, fan_in: int, *, members: int = 1) -> Layer:
+    signs = np.ones((members, neurons, fan_in), int)
+    return Layer.from_signs(signs, np.zeros(neurons), kind="integrator", dynamics=SCORES)
+
+
+def undecided(layer: Layer, *places: tuple[int, int]) -> Layer:
+    """The layer with some weights left to be drawn."""
+    bits = np.zeros((layer.neurons, layer.fan_in), np.uint8)
+    for place in places:
+        bits[place] = 1
+    mask = np.packbits(bits, axis=1, bitorder="little")
+    return dataclasses.replace(layer, weights=layer.weights & ~mask, undecided=mask)
+
+
+def stepwise(*layers: Layer, **fields: object) -> Network:
+    settings = {"encoding": RateEncoding(steps=9), "readout": "final-potential"} | fields
+    return Network(layers=layers, **settings)
+
+
+def test_members_have_weights_of_their_own() -> None:
+    rng = np.random.default_rng(2)
+    signs = rng.choice([-1, 1], (3, 4, 11))
+    made = Layer.from_signs(signs, np.ones(4), kind="lif", dynamics=DYNAMICS)
+    assert made.members == 3
+    assert made.weights.shape == (3, 4, 2)
+    for member in range(3):
+        assert np.array_equal(made.signs(member), signs[member])
+    single = hidden(2, 5)
+    assert np.array_equal(single.signs(7), single.signs())  # one set serves all members
+
+
+def test_stepwise_sizes() -> None:
+    network = stepwise(hidden(4, 6, members=3), hidden(5, 4), scores(2, 5, members=3))
+    assert (network.is_stepwise, network.members, network.is_sampled) == (True, 3, False)
+    assert (network.sizes, network.steps) == ((6, 4, 5, 2), 9)
+    drawn = stepwise(undecided(hidden(4, 6), (1, 5)), scores(2, 4))
+    assert (drawn.members, drawn.is_sampled) == (1, True)
+    assert drawn.layers[0].signs()[1].tolist() == [1, 1, 1, 1, 1, -1]
+
+
+def test_layers_with_a_state_are_checked() -> None:
+    refuses("Dynamics of kind lif must be given", hidden, 2, 5, dynamics=None)
+    refuses("Dynamics of kind single-spike-if must be absent", hidden, 2, 5, kind="single-spike-if")
+    refuses("Membrane shift of kind lif must be at least 1, not 0", hidden, 2, 5, dynamics=SCORES)
+    refuses(
+        "Thresholds of kind lif must be at least 1, not 0",
+        hidden,
+        2,
+        5,
+        thresholds=np.array([3, 0], np.int32),
+    )
+
+
+def test_masks_that_contradict_are_refused() -> None:
+    once = "Undecided weights must be 0 in the one weight set of their layer"
+    mask = np.zeros((2, 2), np.uint8)
+    mask[1, 0] = 4
+    refuses(once, hidden, 2, 11, undecided=mask)  # the sign bits are 1
+    drawn = undecided(hidden(2, 11), (1, 2))
+    refuses(once, dataclasses.replace, drawn, weights=np.repeat(drawn.weights, 2, axis=0))
+    shape = "Mask of undecided weights must be uint8 of shape (2, 2), not"
+    refuses(f"{shape} uint8 of shape (2, 1)", hidden, 2, 11, undecided=mask[:, :1])
+    refuses(f"{shape} int8 of shape (2, 2)", hidden, 2, 11, undecided=mask.astype(np.int8))
+    mask = np.array([[0, 0], [0, 8]], np.uint8)
+    refuses("Unused bits of the mask of undecided weights must be 0", hidden, 2, 11, undecided=mask)
+
+
+def test_networks_with_a_state_are_checked() -> None:
+    first = "Kind of the last layer must be integrator, not"
+    refuses(f"{first} lif", stepwise, hidden(4, 6), hidden(2, 4))
+    refuses(f"{first} single-spike-if", stepwise, hidden(10, 6), layer())
+    before = "must be lif or spike-response before an integrator, not"
+    refuses(f"Kind of layer 0 {before} integrator", stepwise, scores(4, 6), scores(2, 4))
+    refuses(
+        "Readout of an integrator must be final-potential, not first-spike",
+        stepwise,
+        scores(2, 6),
+        readout="first-spike",
+    )
+    refuses(
+        "Layers must have 1 weight set or as many as others, not {2, 3}",
+        stepwise,
+        hidden(4, 6, members=2),
+        scores(2, 4, members=3),
+    )
+    refuses(
+        "A committee must be stored or drawn, not both",
+        stepwise,
+        undecided(hidden(4, 6), (0, 0)),
+        scores(2, 4, members=3),
+    )
+    for beta in (0.0, -1.0, float("inf"), float("nan")):
+        text = f"Inverse temperature must be positive, not {beta!r}"
+        refuses(text, stepwise, scores(2, 6), inverse_temperature=beta)
+    camera = EventEncoding(width=3, height=3, crop_width=3, crop_height=3, bin_us=9, steps=4)
+    refuses(
+        "Fan-in of layer 0 must equal the 18 inputs of the encoding, not 6",
+        stepwise,
+        scores(2, 6),
+        encoding=camera,
+    )
+
+
+def test_single_spike_networks_have_a_latency_code_and_one_weight_set() -> None:
+    text = "Encoding of single-spike layers must be latency without tail steps"
+    for encoding in (RateEncoding(steps=4), LatencyEncoding(levels=(9,), tail_steps=1)):
+        refuses(text, Network, encoding=encoding, layers=[layer()])
+    latency = LatencyEncoding(levels=(9,))
+    several = Layer.from_signs(np.ones((2, 4, 3), int), np.ones(4))
+    text = "Single-spike layers must have one weight set"
+    refuses(text, Network, encoding=latency, layers=[layer(3, 10), several])
+    drawn = undecided(Layer.from_signs(np.ones((4, 3), int), np.ones(4)), (0, 1))
+    refuses(text, Network, encoding=latency, layers=[drawn])
+
+
+def test_fingerprint_of_stepwise_networks_changes_with_all_that_decides() -> None:
+    base = stepwise(hidden(4, 6), scores(2, 4))
+    burn_in = dataclasses.replace(SCORES, burn_in=2)
+    others = [
+        dataclasses.replace(base, encoding=RateEncoding(steps=9, phase=1)),
+        stepwise(hidden(4, 6, members=2), scores(2, 4)),
+        stepwise(undecided(hidden(4, 6), (1, 1)), scores(2, 4)),
+        stepwise(hidden(4, 6), dataclasses.replace(scores(2, 4), dynamics=burn_in)),
+        stepwise(hidden(4, 6, dynamics=dataclasses.replace(DYNAMICS, reset="zero")), scores(2, 4)),
+    ]
+    assert len({network.fingerprint() for network in (base, *others)}) == 6
+    cooler = dataclasses.replace(base, inverse_temperature=0.5)
+    assert cooler.fingerprint() == base.fingerprint()  # no class, no score depends on it

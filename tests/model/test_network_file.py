@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from model.description import LatencyEncoding, Layer, Network
 from model.network_file import NetworkFileError, load_network, save_network
+from tests.stepwise import make_network, stepwise_networks
 from tests.strategies import networks
 
 NETWORK = networks(max_layers=2).filter(lambda network: len(network.layers) == 2)
@@ -184,6 +185,96 @@ def test_contradictions_are_named(saved: Path) -> None:
         "Thresholds must be int32 of shape (2,), not int64 of shape (2,)",
         tensors=lambda arrays: arrays.update({"layer1.thresholds": np.zeros(2, np.int64)}),
     )
+
+
+def posterior(*, members: int = 1, sampled: bool = True) -> Network:
+    """A fixed network of neurons with a state, 11-3-2."""
+    return make_network((11, 3, 2), seed=6, members=members, sampled=sampled)
+
+
+def test_a_posterior_that_is_not_one_is_refused(tmp_path: Path) -> None:
+    path = save_network(posterior(), tmp_path / "posterior.safetensors")
+    whole = path.read_bytes()
+    mask = "layer0.undecided"
+
+    def case(message: str, **change: Callable[[dict], None]) -> None:
+        path.write_bytes(whole)
+        rewrite(path, **change)
+        refuses(path, f"Network file {{path}}: {message}")
+
+    once = "Undecided weights must be 0 in the one weight set of their layer"
+    unused = "Unused bits of the mask of undecided weights must be 0"
+    shape = "Mask of undecided weights must be uint8 of shape (3, 2), not"
+
+    def invert(arrays: dict[str, np.ndarray]) -> None:
+        arrays["layer0.weights"] = arrays["layer0.weights"] | arrays[mask]
+
+    def repeat(arrays: dict[str, np.ndarray]) -> None:
+        arrays["layer0.weights"] = np.repeat(arrays["layer0.weights"], 2, axis=0)
+
+    def stray(arrays: dict[str, np.ndarray]) -> None:
+        arrays[mask][2, 1] |= 8
+
+    case(once, tensors=invert)
+    case(once, tensors=repeat)
+    case(unused, tensors=stray)
+    case(
+        f"{shape} uint8 of shape (2, 2)",
+        tensors=lambda arrays: arrays.update({mask: arrays[mask][:2]}),
+    )
+    case(
+        f"{shape} float32 of shape (3, 2)",
+        tensors=lambda arrays: arrays.update({mask: arrays[mask].astype(np.float32)}),
+    )
+    expected = f"{posterior().fingerprint():#010x}"
+    for change in (
+        lambda arrays: arrays.pop(mask),  # certain where it was undecided
+        lambda arrays: arrays.update({mask: arrays[mask] & 0}),
+    ):
+        path.write_bytes(whole)
+        rewrite(path, tensors=change)
+        with pytest.raises(NetworkFileError, match=f"fingerprint must be {expected}, not 0x"):
+            load_network(path)
+
+
+def test_dynamics_that_are_not_whole_are_refused(tmp_path: Path) -> None:
+    path = save_network(posterior(sampled=False, members=3), tmp_path / "n.safetensors")
+    whole = path.read_bytes()
+
+    def case(message: str, change: Callable[[dict], object]) -> None:
+        path.write_bytes(whole)
+        rewrite(path, fields=lambda description: change(description["layers"][0]))
+        refuses(path, f"Network file {{path}}: {message}")
+
+    case(
+        "Dynamics of layer 0 must have a field 'membrane_bits'",
+        lambda layer: layer["dynamics"].pop("membrane_bits"),
+    )
+    case(
+        "Dynamics of layer 0 must not have a field 'tau'",
+        lambda layer: layer["dynamics"].update(tau=3),
+    )
+    case("Dynamics of kind lif must be given", lambda layer: layer.update(dynamics=None))
+    case(
+        "Membrane bits must be an integer in 0..32, not 99",
+        lambda layer: layer["dynamics"].update(membrane_bits=99),
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(network=stepwise_networks())
+def test_stepwise_networks_are_loaded_as_they_were(
+    network: Network, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = save_network(network, tmp_path_factory.mktemp("file") / "n.safetensors")
+    loaded = load_network(path)
+    assert (loaded.encoding, loaded.members) == (network.encoding, network.members)
+    assert loaded.inverse_temperature == network.inverse_temperature
+    for one, other in zip(loaded.layers, network.layers, strict=True):
+        assert np.array_equal(one.weights, other.weights)
+        assert (one.kind, one.dynamics) == (other.kind, other.dynamics)
+        assert (one.undecided is None) == (other.undecided is None)
+        assert one.undecided is None or np.array_equal(one.undecided, other.undecided)
 
 
 def test_changed_weight_breaks_the_fingerprint(saved: Path) -> None:
