@@ -116,9 +116,9 @@ class LayerDesign:
             raise TypeError(f"members must be a positive integer, not {self.members!r}")
         if not self.is_stepwise and (self.members > 1 or self.sampled):
             raise ValueError("A single-spike layer must have one weight set")
-        if self.sampled and (self.members > 1 or 32 % self.inputs_per_cycle):
+        if self.sampled and (self.members > 1 or 16 % self.inputs_per_cycle):
             raise ValueError(
-                "A sampled layer must have one weight set and inputs_per_cycle that divide 32, "
+                "A sampled layer must have one weight set and inputs_per_cycle that divide 16, "
                 f"not {self.members} and {self.inputs_per_cycle}"
             )
 

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, ResetInserter, Signal, Value
+from amaranth import Const, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
@@ -12,7 +12,9 @@ from hw.design import Design
 from hw.intensity_table import IntensityTable
 from hw.memory_writes import MemoryWrites
 from hw.neuron_unit import NeuronUnit
+from hw.rate_encoder import RateEncoder
 from hw.replay_buffer import ReplayBuffer
+from hw.sampler import Sampler
 from hw.spike_store import SpikeStore
 from hw.step_layer import StepLayer
 from hw.write_target import threshold_target, weight_target
@@ -28,6 +30,7 @@ def add_step_chain(
     ::
 
         pixels > IntensityTable > SpikeStore, or words > [ReplayBuffer: members] >
+        (pixels > RateEncoder >)
             [ReplayBuffer: blocks of a step] > StepLayer > NeuronUnit >
             ReplayBuffer: blocks of a step   > StepLayer > NeuronUnit > ... >
             ReplayBuffer: blocks of a step   > StepLayer > NeuronUnit > CommitteeReadout > records
@@ -38,10 +41,10 @@ def add_step_chain(
     config = core.config
     reset = ResetInserter(~core.running)
 
-    source = _encoder(m, core=core, design=design, writes=writes)
-    moves = source.valid & source.ready
+    source, counts = _encoder(m, core=core, design=design, writes=writes)
+    moves = source.valid & source.ready & counts
     _count(m, core=core, index=0, word=source.p, valid=moves)
-    if design.members > 1:
+    if design.members > 1 and not design.encodes_rates:
         m.submodules.members = members = reset(ReplayBuffer(design=design, layer=0))
         connect(m, source, members.i)
         m.d.comb += members.passes.eq(config.members)
@@ -86,6 +89,20 @@ def add_step_chain(
             unit.write_row.eq(writes.row),
             unit.write_data.eq(writes.data(threshold_target(design, index))),
         ]
+        if this.sampled:
+            m.submodules[f"sampler{index}"] = sampler = reset(
+                Sampler(layer=this, index=index, members=design.members)
+            )
+            fan_in = config.layers[index - 1].neurons if index else config.features
+            m.d.comb += [
+                sampler.seed.eq(config.seed),
+                sampler.fan_in.eq(fan_in),
+                sampler.members.eq(config.members),
+                sampler.group.eq(layer.random_group),
+                sampler.release.eq(layer.random_release),
+                layer.random_ready.eq(sampler.ready),
+                layer.random_bits.eq(sampler.bits),
+            ]
         if probes:
             m.d.comb += getattr(core, f"probe{index}").eq(unit.state)
         unit_before = unit
@@ -104,17 +121,30 @@ def add_step_chain(
     connect(m, readout.o, flipped(core.o_record))
 
 
-def _encoder(m: Module, *, core: wiring.Component, design: Design, writes: MemoryWrites) -> Any:
-    """What turns samples into words; returns the stream of words."""
+def _encoder(
+    m: Module, *, core: wiring.Component, design: Design, writes: MemoryWrites
+) -> tuple[Any, Value]:
+    """What turns samples into words; returns the stream of words, and whether the word that is
+    offered has not been sent before."""
     reset = ResetInserter(~core.running)
     source = flipped(core.i_sample)
     if not design.has_table:
+        words, counts = source, Const(1, 1)
+        if design.encodes_rates:
+            m.submodules.rates = rates = reset(RateEncoder(design=design))
+            connect(m, source, rates.i)
+            m.d.comb += [
+                rates.steps.eq(core.config.steps),
+                rates.passes.eq(core.config.members),
+                rates.phase.eq(core.config.phase),
+            ]
+            words, counts = rates.o, rates.is_first_pass
         m.d.comb += [
             core.entry.valid.eq(source.valid & core.running),
             core.entry.ready.eq(source.ready),
             core.entry.last.eq(source.p.last),
         ]
-        return source
+        return words, counts
     m.submodules.table = table = reset(IntensityTable(design=design))
     m.submodules.store = store = reset(SpikeStore(design=design, layer=0))
     connect(m, source, table.i)
@@ -130,7 +160,7 @@ def _encoder(m: Module, *, core: wiring.Component, design: Design, writes: Memor
         core.entry.eq(store.entry),
         core.entry.valid.eq(store.entry.valid & core.running),
     ]
-    return store.o
+    return store.o, Const(1, 1)
 
 
 def _count(m: Module, *, core: wiring.Component, index: int, word: Any, valid: Value) -> None:

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from hw.design import Design, Fold
-from model.description import NeuronKind
+from model.description import NeuronKind, RateEncoding
 from model.golden import run
-from tests.sim.step_bench import pixel_beats, run_step_core
+from tests.sim.step_bench import pixel_beats, run_step_core, step_words
 from tests.sim.step_expected import expected_records, expected_states
 from tests.stepwise import make_network
 
@@ -42,6 +42,81 @@ def test_one_member_of_pixels(kind, stalls):
         design,
         network,
         [pixel_beats(design, image) for image in samples],
+        stalls=stalls and random.Random(stalls),
+    )
+    check(design, network, samples, trace, result)
+
+
+CASES = {
+    "blocks": ((10, 9, 3), ((2, 1, 1), (2, 1, 1)), {}),
+    "updates": ((10, 9, 7, 4), ((4, 2, 2), (3, 2, 3), (3, 3, 1)), {"kind": "spike-response"}),
+    "members": ((8, 5, 3), ((5, 1, 1), (3, 1, 1)), {"members": 3}),
+    "members and blocks": ((8, 9, 5), ((4, 2, 2), (2, 2, 1)), {"members": 3, "narrow": True}),
+    "one layer": ((13, 4), ((3, 4, 1),), {"members": 2}),
+    "one neuron": ((3, 1, 1), ((1, 1, 1), (1, 1, 1)), {"narrow": True}),
+    "saturation": ((16, 6, 3), ((6, 1, 1), (3, 1, 1)), {"narrow": True, "kind": "spike-response"}),
+}
+
+
+@pytest.mark.parametrize("stalls", [None, 2])
+@pytest.mark.parametrize("sample_input", ["pixels", "words"])
+@pytest.mark.parametrize("case", CASES)
+def test_folds(case, sample_input, stalls):
+    sizes, folds, fields = CASES[case]
+    network = make_network(sizes, seed=len(case), **fields)
+    folds = [Fold(lanes=p, inputs_per_cycle=s, times_per_cycle=u) for p, s, u in folds]
+    design = Design.for_networks(
+        [network], folds, sample_input=sample_input, pixels_per_cycle=folds[0].inputs_per_cycle
+    )
+    samples = images(network, 3)
+    trace = run(network, samples, record_states=True)
+    if sample_input == "pixels":
+        beats = [pixel_beats(design, image) for image in samples]
+    else:
+        width = folds[0].inputs_per_cycle
+        beats = [step_words(train, width) for train in trace.input_spikes.numpy()]
+    result = run_step_core(design, network, beats, stalls=stalls and random.Random(stalls))
+    check(design, network, samples, trace, result)
+
+
+@pytest.mark.parametrize("stalls", [None, 3])
+@pytest.mark.parametrize(
+    ("sizes", "folds", "fields"),
+    [
+        ((9, 4, 3), ((4, 1, 1), (3, 1, 1)), {}),
+        ((11, 5, 3), ((2, 3, 1), (3, 1, 1)), {"members": 2}),
+        ((2, 4, 2), ((2, 2, 2), (1, 2, 1)), {"members": 3, "kind": "spike-response"}),
+    ],
+)
+def test_rates(sizes, folds, fields, stalls):
+    network = make_network(sizes, seed=5, encoding=RateEncoding(steps=9, phase=45), **fields)
+    folds = [Fold(lanes=p, inputs_per_cycle=s, times_per_cycle=u) for p, s, u in folds]
+    design = Design.for_networks([network], folds, pixels_per_cycle=folds[0].inputs_per_cycle)
+    samples = images(network, 3)
+    trace = run(network, samples, record_states=True)
+    beats = [pixel_beats(design, image) for image in samples]
+    result = run_step_core(design, network, beats, stalls=stalls and random.Random(stalls))
+    check(design, network, samples, trace, result)
+
+
+@pytest.mark.parametrize(("seed", "stalls"), [(1, None), (0x9E3779B9, None), (77, 4)])
+@pytest.mark.parametrize("widths", [(1, 1), (4, 2), (8, 16)])
+def test_drawn_members(widths, seed, stalls):
+    sizes, (first, second) = (40, 34, 3), widths
+    network = make_network(sizes, seed=9, sampled=True)
+    folds = [
+        Fold(lanes=2 * second, inputs_per_cycle=first, times_per_cycle=second),
+        Fold(lanes=3, inputs_per_cycle=second),
+    ]
+    design = Design.for_networks([network], folds, members=4, pixels_per_cycle=first)
+    samples = images(network, 2)
+    trace = run(network, samples, members=3, seed=seed, record_states=True)
+    result = run_step_core(
+        design,
+        network,
+        [pixel_beats(design, image) for image in samples],
+        members=3,
+        seed=seed,
         stalls=stalls and random.Random(stalls),
     )
     check(design, network, samples, trace, result)
