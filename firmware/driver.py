@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host driver: find out what a board is, load a network, classify images."""
 
-import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any
 
 import numpy as np
 
@@ -13,29 +10,24 @@ from firmware.answers import (
     DeviceError,
     DeviceStatus,
     RefusedError,
-    refusal_detail,
-    refusal_reason,
+    collect,
+    read_result,
 )
 from firmware.image import device_image
-from firmware.link import Frame, FrameParser, encode_frame
+from firmware.requests import Requester
 from firmware.transport import Transport
-from hw.design import Design
+from hw.design import CapacityError, Design
 from hw.design_words import design_from_words
 from hw.image_layout import LoadError, LoadState
 from hw.link.packets import (
-    SILENT,
     FrameType,
     LoadBegin,
     LoadData,
-    ReadRequest,
-    Refusal,
     RefusalReason,
-    ResultEnd,
-    ResultEntry,
-    WriteRequest,
     body_limit,
 )
 from hw.register_map import (
+    CommitteeWord,
     ControlWord,
     ErrorFlags,
     NetworkWord,
@@ -43,7 +35,7 @@ from hw.register_map import (
     StatusWord,
     register_address,
 )
-from hw.structures import pack, size_of, unpack
+from hw.structures import pack, size_of, to_bits
 from model.description import Network
 
 __all__ = [
@@ -57,14 +49,10 @@ __all__ = [
 _WINDOW_WORDS = 64
 # Largest data part of a load frame: a lost frame costs no more than this to send again.
 _LOAD_PART = 1024
-_BITS_PER_BYTE = 10
 
 
-class Device:
-    """A board on a transport.
-
-    Every request is repeated after a time without answer; all of them may be repeated safely. Use
-    as a context manager, which closes the transport at the end.
+class Device(Requester):
+    """A board on a transport, see `firmware.requests.Requester`.
 
     Parameters
     ----------
@@ -77,100 +65,10 @@ class Device:
     """
 
     def __init__(self, transport: Transport, *, timeout: float = 1.0, retries: int = 4) -> None:
-        self._transport = transport
-        self._timeout = timeout
-        self._retries = retries
-        self._parser = FrameParser()
-        # Another start in each session: a late reply to an earlier one is not taken for ours.
-        self._sequence = time.monotonic_ns() >> 10 & 0xFF
+        super().__init__(transport, timeout=timeout, retries=retries)
         self._design: Design | None = None
-
-    def __enter__(self) -> "Device":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the transport."""
-        self._transport.close()
-
-    # Requests
-
-    def request(self, kind: Any, body: bytes = b"") -> bytes:
-        """Send a request and return the body of its reply.
-
-        Parameters
-        ----------
-        kind
-            `FrameType` of the request.
-        body
-            Its body.
-
-        Raises
-        ------
-        RefusedError
-            If the board refuses it.
-        DeviceError
-            If no reply comes.
-        """
-        for _ in range(self._retries + 1):
-            self._sequence = (self._sequence + 1) % 256
-            message = encode_frame(Frame(type=kind, sequence=self._sequence, body=body))
-            self._transport.write(message)
-            reply = self._await_reply(len(message))
-            if reply is None:
-                continue
-            if reply.type is FrameType.REFUSED and len(reply.body) == size_of(Refusal):
-                refusal = unpack(Refusal, reply.body)
-                reason = refusal_reason(refusal["reason"])
-                if reason is RefusalReason.BUSY:
-                    time.sleep(self._timeout / 10)
-                    continue
-                raise RefusedError(reason, refusal_detail(refusal["detail"]))
-            return reply.body
-        seconds = self._timeout * (self._retries + 1)
-        raise DeviceError(
-            f"The board does not answer ({self._retries + 1} tries in {seconds:g} seconds). "
-            "Check the port, its speed, and that the board holds a popspike bitstream"
-        )
-
-    def _await_reply(self, sent: int) -> Frame | None:
-        """Reply to the request sent last, or none in time; a byte that comes is a sign of life."""
-        baud = self._transport.baud
-        deadline = time.monotonic() + self._timeout
-        deadline += sent * _BITS_PER_BYTE / baud if baud else 0.0
-        while (left := deadline - time.monotonic()) > 0:
-            received = self._transport.read(left)
-            if received:
-                deadline = max(deadline, time.monotonic() + self._timeout)
-            for frame in self._parser.feed(received):
-                is_reply = isinstance(frame.type, FrameType) and frame.type.value & 0x80
-                if is_reply and frame.sequence == self._sequence:
-                    return frame
-        return None
-
-    def read_registers(self, address: int, words: int) -> list[int]:
-        """Read registers of 32 bits from a byte address on.
-
-        Raises
-        ------
-        DeviceError
-            If no reply comes, or one of the wrong size.
-        """
-        body = self.request(FrameType.READ, pack(ReadRequest, address=address, words=words))
-        if len(body) != 4 * words:
-            raise DeviceError(f"Registers must come in {4 * words} bytes, not {len(body)}")
-        return [int(word) for word in np.frombuffer(body, dtype="<u4")]
-
-    def write_register(self, address: int, value: int) -> None:
-        """Write a register of 32 bits."""
-        self.request(FrameType.WRITE, pack(WriteRequest, address=address, value=value))
+        # Of the network loaded last: fingerprint and beta.
+        self._temperature: tuple[int, float] | None = None
 
     # What the board is
 
@@ -203,6 +101,7 @@ class Device:
         state = LoadState(status.state)
         size = SizeWord.from_bits(word("network_size"))
         network = NetworkWord.from_bits(word("network"))
+        committee = CommitteeWord.from_bits(word("committee"))
         flags = ErrorFlags.from_bits(word("errors") & 0x1F)
         is_active = state is LoadState.ACTIVE
         names = ("line", "overrun", "frame", "load", "request")
@@ -220,6 +119,10 @@ class Device:
             input_spikes=word("input_spikes"),
             hidden_spikes=word("hidden_spikes"),
             clock_hz=word("clock_hz"),
+            stored_members=network.members if is_active else 0,
+            members=committee.members if is_active and design.is_stepwise else 1,
+            step_results=bool(committee.step_results),
+            seed=word("seed"),
         )
 
     def clear_errors(self) -> None:
@@ -230,6 +133,59 @@ class Device:
         """Make the board forget its network."""
         control = int(ControlWord.const({"drop": 1}).as_bits())
         self.write_register(register_address("control"), control)
+
+    def choose(
+        self,
+        *,
+        members: int | None = None,
+        seed: int | None = None,
+        step_results: bool = False,
+    ) -> None:
+        """Choose how the active network answers, until another is loaded.
+
+        Parameters
+        ----------
+        members
+            Members K that answer, one after another; None: as many as now.
+        seed
+            Of members that are drawn, 1..2**32 - 1; None: as now.
+        step_results
+            Answer after every step, too; of a single member.
+
+        Raises
+        ------
+        hw.design.CapacityError
+            If the network has fewer members, or the gateware was built for fewer; nothing is sent.
+        ValueError
+            If a number is out of range; nothing is sent.
+        DeviceError
+            If the board has no network whose members can be chosen, or does not answer.
+        """
+        status, design = self.status(), self.design
+        if status.state is not LoadState.ACTIVE:
+            raise DeviceError("The board has no network; load one first")
+        if not design.is_stepwise:
+            raise DeviceError("Members can be chosen of networks with a state at every step only")
+        members = status.members if members is None else members
+        if members < 1:
+            raise ValueError(f"Members must be at least 1, not {members}")
+        most = status.stored_members or design.members
+        if members > most:
+            what = "the network stores" if status.stored_members else "the gateware was built for"
+            raise CapacityError(f"Members must be at most the {most} that {what}, not {members}")
+        if step_results and (members > 1 or not design.step_results):
+            raise CapacityError(
+                "Answers after every step must be of 1 member and a gateware built for them, "
+                f"not of {members}"
+            )
+        if seed is not None:
+            if not design.sampled:
+                raise CapacityError("Seed must be absent for a gateware that draws no members")
+            if not 1 <= seed < 1 << 32:
+                raise ValueError(f"Seed must be an integer in 1..{(1 << 32) - 1}, not {seed!r}")
+            self.write_register(register_address("seed"), seed)
+        word = to_bits(CommitteeWord, members=members, step_results=step_results)
+        self.write_register(register_address("committee"), word)
 
     # What it does
 
@@ -253,12 +209,14 @@ class Device:
         DeviceError
             If the board does not answer or refuses the image; it then has no network.
         """
+        self._temperature = None
         self.load_image(device_image(network, self.design), progress=progress)
         found = self.read_registers(register_address("fingerprint"), 1)[0]
         if found != network.fingerprint():
             raise DeviceError(
                 f"Fingerprint on the board must be {network.fingerprint():#010x}, not {found:#010x}"
             )
+        self._temperature = (found, network.inverse_temperature)
 
     def load_image(
         self, image: bytes, *, progress: Callable[[int, int], None] | None = None
@@ -317,25 +275,21 @@ class Device:
                 f"Images must have {status.features} pixels for this network, "
                 f"not {int(np.prod(images.shape[1:]))}"
             )
+        if not status.stored_members and not status.seed:
+            raise DeviceError(
+                "Members of the network on the board are drawn: a seed must be chosen first"
+            )
         rows = images.reshape(len(images), -1)
-        count, classes = len(rows), status.classes
-        winners, cycles = np.zeros((2, count), dtype=np.int64)
-        steps, scores = np.zeros((2, count, classes), dtype=np.int64)
+        results, running = [], []
         for index, row in enumerate(rows):
             body = self.request(FrameType.SAMPLE, row.tobytes())
-            if len(body) != size_of(ResultEntry) * classes + size_of(ResultEnd):
-                raise DeviceError(f"Result must name {classes} classes, not {len(body)} bytes")
-            entries = np.frombuffer(body, dtype=[("step", "<u2"), ("score", "<i4")], count=classes)
-            end = unpack(ResultEnd, body[-size_of(ResultEnd) :])
-            steps[index] = np.where(entries["step"] == SILENT, status.steps, entries["step"])
-            scores[index] = entries["score"]
-            winners[index], cycles[index] = end["winner"], end["cycles"]
+            results.append(read_result(body, status.classes))
+            running.append([read_result(each, status.classes) for each in self.running_answers])
             if progress is not None:
-                progress(index + 1, count)
-        return Classification(
-            winners=winners,
-            decision_steps=steps[np.arange(count), winners],
-            spike_steps=steps,
-            scores=scores,
-            cycles=cycles,
+                progress(index + 1, len(rows))
+        beta = None
+        if self._temperature is not None and self._temperature[0] == status.fingerprint:
+            beta = self._temperature[1]
+        return collect(
+            results, running, status=status, votes=self.design.is_stepwise, inverse_temperature=beta
         )

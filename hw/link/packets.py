@@ -240,7 +240,7 @@ PACKETS = (
     Packet(
         type=FrameType.RUNNING,
         body=(CommitteeEntry, ResultEnd),
-        meaning="answer after a step, before the result; its cycles are those so far",
+        meaning="answer after a step but the last, before the result; cycles so far",
     ),
     Packet(type=FrameType.REFUSED, body=(Refusal,), meaning="nothing was changed; says why"),
 )

@@ -118,7 +118,7 @@ class Board(Transport):
             "status": 2 if held else 0,
             "errors": 0b10100,
             "network_size": held.features | held.classes << 16 if held else 0,
-            "network": held.steps if held else 0,
+            "network": held.steps | held.members << 24 if held else 0,
             "samples": 5,
         }
         live = {register_address(name): value for name, value in live.items()}
