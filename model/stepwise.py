@@ -44,11 +44,26 @@ from model.neurons import NeuronKind, Reset
 __all__ = ["Neurons", "by_sample", "member_signs"]
 
 
+# float32 holds every integer up to 2**24 exactly, and a sum of fan-in signs is bounded by fan-in.
+_EXACT_FAN_IN = 1 << 24
+
+
 class Neurons:
-    """States of one layer of one member for N samples, and what a block of steps does to them."""
+    """States of one layer of one member for N samples, and what a block of steps does to them.
+
+    Parameters
+    ----------
+    layer
+        A layer of a kind with a state at every step.
+    signs
+        Weights of the member, see `member_signs`.
+    count
+        Samples N, which run side by side.
+    """
 
     def __init__(self, layer: Layer, signs: torch.Tensor, count: int) -> None:
         assert layer.dynamics is not None
+        assert layer.fan_in < _EXACT_FAN_IN
         self._layer, self._dynamics = layer, layer.dynamics
         self._signs = signs  # float32 (fan_in, neurons)
         self._thresholds = torch.from_numpy(layer.thresholds).to(_dtype(layer))
@@ -65,14 +80,24 @@ class Neurons:
     def advance(
         self, spikes: torch.Tensor, *, record: bool
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Take float32 spikes (steps, N, fan_in).
+        """Go on by some steps.
 
-        Returns the layer's spikes, float32 (steps, N, neurons), and the states after each step,
-        int32 (steps, N, neurons), if they are recorded.
+        Parameters
+        ----------
+        spikes
+            float32 (steps, N, fan_in) of 0 and 1.
+        record
+            Keep the states.
+
+        Returns
+        -------
+        fired : torch.Tensor
+            float32 (steps, N, neurons) of 0 and 1.
+        history : dict of torch.Tensor
+            Each state after each step, int32 (steps, N, neurons); empty when not kept.
         """
         steps, count, _ = spikes.shape
         layer, fraction = self._layer, self._dynamics.fraction_bits
-        # float32 is exact: sums of fan-in signs stay far below 2**24.
         sums = (spikes.reshape(steps * count, layer.fan_in) @ self._signs).to(_dtype(layer))
         sums = sums.reshape(steps, count, layer.neurons)
         if fraction:
