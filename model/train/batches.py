@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.data import Samples
+from model.events import Events
 from model.train.augment import distort
 from model.train.config import TrainConfig
 from model.train.teacher import Pool
@@ -73,6 +74,8 @@ def check_samples(config: TrainConfig, samples: Samples, validation: Samples | N
         if part is None:
             continue
         images, labels = part.images, part.labels
+        if isinstance(images, Events) or isinstance(samples.images, Events):
+            raise ValueError("Images must be uint8 for a recipe of the family bs4nn, not events")
         if images.dtype != np.uint8 or images.ndim not in (2, 3):
             raise ValueError(
                 "Images must be uint8 of shape (N, features) or (N, height, width), "
@@ -94,11 +97,13 @@ def check_samples(config: TrainConfig, samples: Samples, validation: Samples | N
             f"Images must number at least one batch of {config.batch_size}, "
             f"not {len(samples.images)}"
         )
+    assert not isinstance(samples.images, Events)
     if samples.images.ndim != 3 and (config.augmentation.active or config.distillation.weight):
         raise ValueError("Images must have height and width for augmentation or distillation")
 
 
 def tensors(samples: Samples, place: torch.device) -> tuple[Tensor, Tensor]:
     """Images uint8 and labels int64 on the device."""
+    assert not isinstance(samples.images, Events)
     images = torch.from_numpy(np.ascontiguousarray(samples.images))
     return images.to(place), torch.from_numpy(samples.labels.astype(np.int64)).to(place)

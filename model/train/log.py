@@ -24,6 +24,9 @@ class EpochRecord:
         Time the epoch took, validation included.
     validation_accuracy
         0..1 for the frozen integer network; None where it was not measured.
+    epochs
+        Epochs of the whole run, of which a network that another starts from has its own; 0 where
+        it is not known.
     """
 
     epoch: int
@@ -31,6 +34,7 @@ class EpochRecord:
     learning_rate: float
     seconds: float
     validation_accuracy: float | None = None
+    epochs: int = 0
 
 
 def write_csv(path: Path, history: list[EpochRecord]) -> None:

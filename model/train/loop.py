@@ -13,10 +13,11 @@ from torch import Tensor
 
 from model.data import Samples
 from model.description import Network, Readout
+from model.events import Events
 from model.network_file import save_network
 from model.train.batches import TrainingData, check_samples, tensors
 from model.train.checkpoint import load_checkpoint, save_checkpoint
-from model.train.config import TrainConfig
+from model.train.config import RecipeError, TrainConfig
 from model.train.epoch import make_optimizer, train_epoch
 from model.train.log import EpochRecord, plot_curves, write_csv
 from model.train.network import TrainableNetwork, decide
@@ -104,17 +105,18 @@ def train(
     """
     check_samples(config, samples, validation)
     place = torch.device(device)
+    assert not isinstance(samples.images, Events)  # refused before
     shape = samples.images.shape[1:]
     classes = int(samples.labels.max()) + 1
     network = TrainableNetwork(config=config, features=math.prod(shape), classes=classes).to(place)
     if config.start:
+        first = load_recipe(
+            config.start, hidden=list(config.hidden), levels=list(config.levels), seed=config.seed
+        )
+        if not isinstance(first, TrainConfig):
+            raise RecipeError(f"Start must be a recipe of the family bs4nn, not {config.start!r}")
         before = train(
-            config=load_recipe(
-                config.start,
-                hidden=list(config.hidden),
-                levels=list(config.levels),
-                seed=config.seed,
-            ),
+            config=first,
             samples=samples,
             validation=validation,
             directory=None if directory is None else directory / "start",
@@ -153,6 +155,7 @@ def train(
             loss=loss,
             learning_rate=rate,
             seconds=time.perf_counter() - start,
+            epochs=config.epochs,
             validation_accuracy=measured,
         )
         history.append(record)

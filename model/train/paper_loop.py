@@ -122,6 +122,7 @@ def train_paper(
             loss=sum(outcome.loss for outcome in seen) / len(seen),
             learning_rate=config.learning_rates[0],
             seconds=time.perf_counter() - start,
+            epochs=config.epochs,
             validation_accuracy=_share([o.right for o in checked]),
         )
         history.append(record)
@@ -185,6 +186,7 @@ def _load(path: Path, network: PaperNetwork) -> list[EpochRecord]:
                 loss=float(row[1]),
                 learning_rate=float(row[2]),
                 seconds=float(row[3]),
+                epochs=network.config.epochs,
                 validation_accuracy=None if np.isnan(row[4]) else float(row[4]),
             )
             for row in state["history"]

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from model.train.bisnn.config import BisnnConfig
 from model.train.config import TrainConfig
 from model.train.tables import RecipeError
 
@@ -20,8 +21,8 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
-def load_recipe(name: str | os.PathLike[str], **changes: Any) -> TrainConfig:
-    """Read a recipe.
+def load_recipe(name: str | os.PathLike[str], **changes: Any) -> TrainConfig | BisnnConfig:
+    """Read a recipe: one with the key ``rule`` is of the family ``bisnn``, others are ``bs4nn``.
 
     Parameters
     ----------
@@ -50,7 +51,10 @@ def load_recipe(name: str | os.PathLike[str], **changes: Any) -> TrainConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"Recipe {path} must be TOML: {error}") from None
     fields.setdefault("name", path.stem)
-    if "levels" in changes:
+    bisnn = "rule" in fields
+    if bisnn:
+        pass  # its levels stand in the table of the encoding
+    elif "levels" in changes:
         for key in ("steps", "cut"):
             fields.pop(key, None)
     elif "steps" in changes or "cut" in changes:
@@ -60,6 +64,6 @@ def load_recipe(name: str | os.PathLike[str], **changes: Any) -> TrainConfig:
             fields.setdefault("cut", levels[-1])
     fields.update(changes)
     try:
-        return TrainConfig.from_dict(fields)
+        return BisnnConfig.from_dict(fields) if bisnn else TrainConfig.from_dict(fields)
     except RecipeError as error:
         raise RecipeError(f"Recipe {path}: {error}") from None

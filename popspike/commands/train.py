@@ -4,7 +4,6 @@
 import dataclasses
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +16,8 @@ from popspike.console import err, figures, print_json
 from popspike.options import DataDirOption, JsonOption, find_dataset
 
 if TYPE_CHECKING:
-    from model.train import TrainConfig
+    from model.train import EpochRecord, TrainConfig
+    from model.yardstick import Yardstick
 
 __all__ = ["train_network"]
 
@@ -42,7 +42,9 @@ def train_network(
         list[int] | None,
         typer.Option(help="Neurons of a hidden layer; repeat the option for more layers."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Time steps T, 2..256.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Time steps T; of a bisnn recipe with a latency code: fixed.")
+    ] = None,
     cut: Annotated[int | None, typer.Option(help="Lowest intensity that spikes, 1..255.")] = None,
     readout: Annotated[Readout | None, typer.Option(help="Decision rule.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
@@ -64,9 +66,9 @@ def train_network(
     popspike train bs4nn --dataset my.npz --hidden 200 --hidden 100 --steps 8 --cut 32
 
     popspike train bs4nn-paper --epochs 20 --resume
+
+    popspike train bisnn-digits-committee --seed 1
     """
-    from model.evaluate import evaluate
-    from model.network_file import save_network
     from model.train.paper_loop import PAPER_RECIPE
 
     asked = {
@@ -82,24 +84,24 @@ def train_network(
     folder = output or Path("runs") / Path(recipe).stem
     source = _Source(dataset=dataset, data_dir=data_dir)
     facts = {"command": shlex.join(["popspike", "train", *sys.argv[2:]])}
+    network: Network | Yardstick
     if recipe == PAPER_RECIPE:
         network = _train_paper(changes, source, folder, resume, facts)
     else:
         network = _train(recipe, changes, source, folder, device, resume, facts)
-    test = source.opened.part("test")
-    result = evaluate(network, test.images, test.labels)
-    scores = {f"test_{name}": value for name, value in dataclasses.asdict(result).items()}
-    network = dataclasses.replace(network, metadata={**network.metadata, **scores})
-    save_network(network, folder / "network.safetensors")
+    scores = _score(network, source.opened.part("test"))
+    metadata = {**network.metadata, **{f"test_{name}": value for name, value in scores.items()}}
+    network = dataclasses.replace(network, metadata=metadata)
+    _save(network, folder / "network.safetensors")
     shown = {
         "network": str(folder / "network.safetensors"),
         "sizes": list(network.sizes),
         "steps": network.steps,
-        "readout": str(network.readout),
+        "readout": str(getattr(network, "readout", "")),
         "validation_accuracy": network.metadata.get("validation_accuracy"),
-        "test_images": result.images,
-        "test_accuracy": result.accuracy,
-        "test_accuracy_paper_rule": result.accuracy_paper_rule,
+        "test_images": scores["images"],
+        "test_accuracy": scores["accuracy"],
+        "test_accuracy_paper_rule": scores.get("accuracy_paper_rule"),
     }
     if json:
         print_json(shown)
@@ -138,24 +140,27 @@ def _train(
     device: str,
     resume: bool,
     facts: dict[str, Any],
-) -> Network:
-    from model.train import EpochRecord, load_recipe, train
+) -> "Network | Yardstick":
+    from model.train import load_recipe, train
+    from model.train.bisnn import BisnnConfig, train_bisnn
 
     config = load_recipe(recipe, **changes)
     training, validation = source.parts(config.data)
+    facts["data_split"] = f"{len(training)} training, {len(validation)} validation samples"
+    if isinstance(config, BisnnConfig):
+        config = dataclasses.replace(config, data=source.name)
+        facts.update(data=source.name, data_licence=source.opened.licence, seed=config.seed)
+        return train_bisnn(
+            config=config,
+            samples=training,
+            validation=validation,
+            directory=folder,
+            resume=resume,
+            metadata=facts,
+            on_epoch=_report,
+        ).network
     config = _fitted(dataclasses.replace(config, data=source.name), changes, training)
     facts.update(data=source.name, data_licence=source.opened.licence, seed=config.seed)
-    note = _notes(config.epochs)
-
-    def on_epoch(record: EpochRecord) -> None:
-        accuracy = record.validation_accuracy
-        note(
-            record.epoch,
-            f"loss {record.loss:.4f}"
-            + ("" if accuracy is None else f", validation {100 * accuracy:.2f} %")
-            + f", {record.seconds:.1f} s",
-        )
-
     return train(
         config=config,
         samples=training,
@@ -164,16 +169,53 @@ def _train(
         device=device,
         resume=resume,
         metadata=facts,
-        on_epoch=on_epoch,
+        on_epoch=_report,
         on_message=lambda text: err.print(text, highlight=False),
     ).network
+
+
+def _report(record: "EpochRecord") -> None:
+    """Report an epoch on stderr."""
+    accuracy = record.validation_accuracy
+    _note(
+        record,
+        f"loss {record.loss:.4f}"
+        + ("" if accuracy is None else f", validation {100 * accuracy:.2f} %")
+        + f", {record.seconds:.1f} s",
+    )
+
+
+def _note(record: "EpochRecord", text: str) -> None:
+    width = len(str(record.epochs))
+    err.print(f"epoch {record.epoch:>{width}}/{record.epochs}: {text}", highlight=False)
+
+
+def _score(network: "Network | Yardstick", test: Samples) -> dict[str, Any]:
+    """Figures on the test part."""
+    from model.evaluate import evaluate
+
+    if isinstance(network, Network):
+        return dataclasses.asdict(evaluate(network, test.images, test.labels))
+    right = network.scores(test.images).argmax(1) == test.labels
+    return {"images": len(test), "accuracy": float(right.mean())}
+
+
+def _save(network: "Network | Yardstick", path: Path) -> None:
+    from model.network_file import save_network
+    from model.yardstick import save_yardstick
+
+    if isinstance(network, Network):
+        save_network(network, path)
+    else:
+        save_yardstick(network, path)
 
 
 def _fitted(config: "TrainConfig", changes: dict[str, Any], training: Samples) -> "TrainConfig":
     """Fit what a recipe says to data that it was not made for, and say so."""
     from model.train import Augmentation
 
-    if config.augmentation.active and training.images.ndim != 3:
+    flat = not isinstance(training.images, np.ndarray) or training.images.ndim != 3
+    if config.augmentation.active and flat:
         err.print("note: samples have no height and width, so none is distorted")
         config = dataclasses.replace(config, augmentation=Augmentation())
     if len(training) < 4 * config.batch_size and "batch_size" not in changes:
@@ -204,12 +246,11 @@ def _train_paper(
     images, labels, validation = source.read(config.data)
     config = dataclasses.replace(config, data=source.name, validation=validation)
     facts.update(data=source.name, data_licence=source.opened.licence, seed=config.seed)
-    note = _notes(config.epochs)
 
     def on_epoch(epoch: PaperEpoch) -> None:
         ours, paper = epoch.record.validation_accuracy, epoch.validation_paper_rule
-        note(
-            epoch.record.epoch,
+        _note(
+            epoch.record,
             f"training {100 * epoch.training_paper_rule:.2f} % (published rule), validation "
             f"{100 * (paper or 0):.2f} % (published rule), {100 * (ours or 0):.2f} % (ours), "
             f"{epoch.record.seconds:.0f} s",
@@ -225,13 +266,3 @@ def _train_paper(
         on_epoch=on_epoch,
     )
     return network
-
-
-def _notes(epochs: int) -> Callable[[int, str], None]:
-    """Return a function that reports an epoch on stderr."""
-    width = len(str(epochs))
-
-    def note(epoch: int, text: str) -> None:
-        err.print(f"epoch {epoch:>{width}}/{epochs}: {text}", highlight=False)
-
-    return note

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Yardsticks: networks of float weights that binary ones are measured against.
+
+Same encoding, neurons, sizes and decision rule, float32 weights and thresholds, leaks as real
+multiplications; no gateware runs them. A file of its own kind (safetensors, metadata entry
+``popspike-yardstick``), so that nothing takes one for a network.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from model.description import Dynamics, NetworkError, NeuronKind
+from model.encoding import Encoding, EventEncoding, encoding_from_json
+from model.events import Events, rasterise
+
+__all__ = ["YARDSTICK_VERSION", "Yardstick", "load_yardstick", "save_yardstick"]
+
+YARDSTICK_VERSION = 1
+
+_KEY = "popspike-yardstick"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Yardstick:
+    """A float network, as trained with the rule ``full-precision``.
+
+    Parameters
+    ----------
+    encoding
+        Input encoding.
+    kind, dynamics
+        Kind of the hidden neurons; shifts, jump and fraction bits of each hidden layer.
+    burn_in
+        Steps whose spikes do not count in the readout.
+    weights
+        float32 (neurons, fan_in) of each layer, the output last.
+    thresholds
+        float32 (neurons,) of each layer; scores are counted from those of the output.
+    input_shape, inverse_temperature, metadata
+        As in `model.description.Network`.
+    """
+
+    encoding: Encoding
+    kind: NeuronKind
+    dynamics: tuple[Dynamics, ...]
+    burn_in: int
+    weights: tuple[np.ndarray, ...]
+    thresholds: tuple[np.ndarray, ...]
+    input_shape: tuple[int, ...]
+    inverse_temperature: float = 1.0
+    metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", NeuronKind(self.kind))
+        if len(self.dynamics) + 1 != len(self.weights) or len(self.weights) != len(self.thresholds):
+            raise NetworkError("A yardstick must have dynamics for each layer but the last")
+        fan_in = int(np.prod(self.input_shape))
+        for index, (weight, threshold) in enumerate(
+            zip(self.weights, self.thresholds, strict=True)
+        ):
+            if weight.ndim != 2 or weight.shape[1] != fan_in or threshold.shape != weight.shape[:1]:
+                raise NetworkError(
+                    f"Weights of layer {index} must be (neurons, {fan_in}), not {weight.shape}"
+                )
+            fan_in = weight.shape[0]
+
+    @property
+    def steps(self) -> int:
+        """Number of time steps T."""
+        return self.encoding.steps
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Layer sizes, inputs first."""
+        return (int(self.weights[0].shape[1]), *(int(each.shape[0]) for each in self.weights))
+
+    def encode(self, samples: np.ndarray | Events) -> torch.Tensor:
+        """Input spikes bool (T', N, features), T' <= T."""
+        from model.train.bisnn.inputs import encode_images  # late: training imports this module
+
+        if isinstance(self.encoding, EventEncoding):
+            if not isinstance(samples, Events):
+                raise NetworkError("Samples of an event encoding must be events")
+            return torch.from_numpy(rasterise(self.encoding, samples)).transpose(0, 1).bool()
+        if isinstance(samples, Events):
+            raise NetworkError(f"Samples must be images of shape {self.input_shape}, not events")
+        images = torch.from_numpy(np.ascontiguousarray(samples)).flatten(1)
+        if images.shape[1] != self.sizes[0]:
+            raise NetworkError(f"Samples must have {self.sizes[0]} features, not {images.shape[1]}")
+        return encode_images(images, self.encoding)
+
+    @torch.no_grad()
+    def scores(self, samples: np.ndarray | Events, *, batch: int = 500) -> np.ndarray:
+        """Scores of the classes, float32 (N, classes); the class is the largest one's."""
+        from model.train.bisnn.dynamics import Surrogate, fire  # late: training imports this module
+
+        parts = []
+        for start in range(0, len(samples), batch):
+            spikes = self.encode(samples[start : start + batch])
+            for index, dynamics in enumerate(self.dynamics):
+                steps, count, _ = spikes.shape
+                weight = torch.from_numpy(self.weights[index])
+                sums = (spikes.reshape(steps * count, -1).float() @ weight.T).view(steps, count, -1)
+                spikes = fire(
+                    sums,
+                    torch.from_numpy(self.thresholds[index]),
+                    kind=self.kind,
+                    dynamics=dynamics,
+                    steps=self.steps,
+                    surrogate=Surrogate(width=1.0),
+                    exact=False,
+                )
+            counts = spikes[self.burn_in :].sum(0)
+            scores = counts @ torch.from_numpy(self.weights[-1]).T
+            parts.append((scores - torch.from_numpy(self.thresholds[-1])).numpy())
+        return np.concatenate(parts)
+
+
+def save_yardstick(yardstick: Yardstick, path: str | os.PathLike[str]) -> Path:
+    """Write a yardstick beside its final name, then rename; returns the path."""
+    path = Path(path)
+    description = {
+        "format": YARDSTICK_VERSION,
+        "encoding": yardstick.encoding.to_json(),
+        "kind": str(yardstick.kind),
+        "dynamics": [dataclasses.asdict(each) for each in yardstick.dynamics],
+        "burn_in": yardstick.burn_in,
+        "input_shape": list(yardstick.input_shape),
+        "inverse_temperature": yardstick.inverse_temperature,
+        "metadata": dict(yardstick.metadata),
+    }
+    tensors = {}
+    for index, (weight, threshold) in enumerate(
+        zip(yardstick.weights, yardstick.thresholds, strict=True)
+    ):
+        tensors[f"layer{index}.weights"] = np.ascontiguousarray(weight, dtype=np.float32)
+        tensors[f"layer{index}.thresholds"] = np.ascontiguousarray(threshold, dtype=np.float32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        save_file(tensors, temporary, metadata={_KEY: json.dumps(description)})
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def load_yardstick(path: str | os.PathLike[str]) -> Yardstick:
+    """Read a yardstick.
+
+    Raises
+    ------
+    NetworkError
+        If the file is missing, damaged, of another kind or version, or contradicts itself.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise NetworkError(f"Yardstick file {path} does not exist")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            text = (file.metadata() or {}).get(_KEY)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise NetworkError(
+            f"Yardstick file {path} must be a whole safetensors file: {error}"
+        ) from None
+    if text is None:
+        raise NetworkError(f"Yardstick file {path} has no field {_KEY!r}")
+    try:
+        fields = json.loads(text)
+        if fields["format"] != YARDSTICK_VERSION:
+            raise NetworkError(f"format must be {YARDSTICK_VERSION}, not {fields['format']!r}")
+        layers = range(len(fields["dynamics"]) + 1)
+        return Yardstick(
+            encoding=encoding_from_json(fields["encoding"]),
+            kind=fields["kind"],
+            dynamics=tuple(Dynamics(**each) for each in fields["dynamics"]),
+            burn_in=int(fields["burn_in"]),
+            weights=tuple(tensors[f"layer{index}.weights"] for index in layers),
+            thresholds=tuple(tensors[f"layer{index}.thresholds"] for index in layers),
+            input_shape=tuple(fields["input_shape"]),
+            inverse_temperature=float(fields["inverse_temperature"]),
+            metadata=fields["metadata"],
+        )
+    except KeyError as error:
+        raise NetworkError(f"Yardstick file {path} has no field {error}") from None
+    except (NetworkError, TypeError, ValueError, AttributeError) as error:
+        raise NetworkError(f"Yardstick file {path}: {error}") from None
