@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy of a frozen network, through the golden model."""
+"""Figures of a frozen network, through the golden model."""
 
 import dataclasses
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from model.description import Network, Readout
+from model.events import Events
 from model.golden import run_single_spike
+from model.predictions import StepwiseEvaluation, judge, predict
 
-__all__ = ["Evaluation", "evaluate"]
+if TYPE_CHECKING:
+    from model.yardstick import Yardstick
+
+__all__ = ["Evaluation", "evaluate", "evaluate_single_spike"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Figures of a network on a set of images.
+    """Figures of a single-spike network on a set of images.
 
     Parameters
     ----------
@@ -50,6 +56,46 @@ class Evaluation:
 
 
 def evaluate(
+    network: "Network | Yardstick",
+    samples: np.ndarray | Events,
+    labels: np.ndarray,
+    *,
+    members: int | None = None,
+    seed: int | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> Evaluation | StepwiseEvaluation:
+    """Run samples through a network of any kind, or a yardstick, and count.
+
+    Parameters
+    ----------
+    network
+        The network.
+    samples
+        uint8 images or `Events`, at least one.
+    labels
+        Integers (N,).
+    members, seed
+        Of stepwise networks, see `model.committee.run_stepwise`.
+    on_batch
+        Called with the number of samples done so far, for progress displays.
+
+    Raises
+    ------
+    ValueError
+        If samples, labels, members or seed do not fit the network.
+    """
+    if isinstance(network, Network) and not network.is_stepwise:
+        if members not in (None, 1) or seed is not None:
+            raise ValueError("Members and seed are of networks with a state at every step only")
+        if isinstance(samples, Events):
+            raise ValueError("Samples must be images for this network, not events")
+        return evaluate_single_spike(network, samples, labels, on_batch=on_batch)
+    prediction = predict(network, samples, members=members, seed=seed, on_batch=on_batch)
+    scale = network.metadata.get("training_scale")
+    return judge(prediction, labels, training_scale=scale)
+
+
+def evaluate_single_spike(
     network: Network,
     images: np.ndarray,
     labels: np.ndarray,

@@ -3,14 +3,29 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.description import Network
 from model.network_file import NetworkFileError, load_network
 
-__all__ = ["NETWORKS", "load", "names", "path"]
+if TYPE_CHECKING:
+    from model.yardstick import Yardstick
+
+__all__ = [
+    "NETWORKS",
+    "YARDSTICKS",
+    "load",
+    "load_yardstick",
+    "names",
+    "path",
+    "yardstick_names",
+    "yardstick_path",
+]
 
 #: Folder of the shipped networks, ``<name>.safetensors`` each.
 NETWORKS = Path(__file__).resolve().parent / "networks"
+#: Folder of their yardsticks of float weights, which no gateware runs.
+YARDSTICKS = NETWORKS / "full"
 
 _SUFFIX = ".safetensors"
 
@@ -52,3 +67,36 @@ def load(name: str | os.PathLike[str]) -> Network:
         If there is no such network, or its file cannot be read.
     """
     return load_network(path(name))
+
+
+def yardstick_names() -> tuple[str, ...]:
+    """Names of the shipped yardsticks, sorted."""
+    return tuple(sorted(file.stem for file in YARDSTICKS.glob(f"*{_SUFFIX}")))
+
+
+def yardstick_path(name: str) -> Path:
+    """Where a shipped yardstick lies.
+
+    Raises
+    ------
+    NetworkFileError
+        If there is none of that name.
+    """
+    if name not in yardstick_names():
+        raise NetworkFileError(
+            f"Yardstick must be one of {', '.join(yardstick_names())}, not {name!r}"
+        )
+    return YARDSTICKS / f"{name}{_SUFFIX}"
+
+
+def load_yardstick(name: str) -> "Yardstick":
+    """Load a shipped yardstick by name (needs torch).
+
+    Raises
+    ------
+    NetworkError
+        If there is none of that name, or its file cannot be read.
+    """
+    from model.yardstick import load_yardstick
+
+    return load_yardstick(yardstick_path(name))

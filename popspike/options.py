@@ -2,7 +2,7 @@
 """Options that several commands share, and what they are turned into."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
@@ -10,7 +10,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from model.data import DataError, Dataset, Samples, names, open_dataset
 from model.data.dataset import SHIPPED
 from model.description import Network
+from model.encoding import EventEncoding
+from model.events import Events
 from popspike.console import err
+
+if TYPE_CHECKING:
+    from model.yardstick import Yardstick
 
 __all__ = [
     "BoardOption",
@@ -22,6 +27,7 @@ __all__ = [
     "PartOption",
     "find_dataset",
     "find_network",
+    "find_predictor",
     "network_data",
     "samples_at_hand",
 ]
@@ -57,7 +63,9 @@ BoardOption = Annotated[
     str, typer.Option("--board", "-b", help="icebreaker, ulx3s-25f or ulx3s-85f.")
 ]
 
-_BY_FEATURES = {784: "mnist", 64: "digits"}
+# Metadata is the first entry of a safetensors header, behind 8 bytes of length.
+_HEAD = 128
+_BY_FEATURES = {784: "mnist", 64: "digits", 20: "moons"}
 
 
 def find_network(name: str) -> Network:
@@ -67,15 +75,36 @@ def find_network(name: str) -> Network:
     return zoo.load(name)
 
 
-def network_data(network: Network) -> str:
+def find_predictor(name: str) -> "Network | Yardstick":
+    """Load what can be evaluated: a network, or a yardstick of float weights."""
+    from model import zoo
+
+    if name in zoo.yardstick_names():
+        return zoo.load_yardstick(name)
+    if Path(name).is_file() and _is_yardstick(Path(name)):
+        from model.yardstick import load_yardstick
+
+        return load_yardstick(name)
+    return find_network(name)
+
+
+def _is_yardstick(path: Path) -> bool:
+    """Whether a file's first bytes, where the names of its metadata stand, are of a yardstick."""
+    with path.open("rb") as file:
+        return b'"popspike-yardstick"' in file.read(_HEAD)
+
+
+def network_data(network: "Network | Yardstick") -> str:
     """Name of the data set that a network was made for."""
     recipe = network.metadata.get("recipe")
     named = network.metadata.get("data") or (recipe.get("data") if isinstance(recipe, dict) else "")
-    return str(named or _BY_FEATURES.get(network.features, "mnist"))
+    if isinstance(network.encoding, EventEncoding):
+        return str(named or "n-mnist-1k")
+    return str(named or _BY_FEATURES.get(network.sizes[0], "mnist"))
 
 
 def find_dataset(
-    name: str | None, network: Network | None = None, data_dir: Path | None = None
+    name: str | None, network: "Network | Yardstick | None" = None, data_dir: Path | None = None
 ) -> Dataset:
     """Open a data set; a download shows its progress on stderr."""
     if name is None:
@@ -96,8 +125,15 @@ def samples_at_hand(network: Network, name: str | None, data_dir: Path | None) -
         samples = open_dataset(network_data(network), data_dir=data_dir, download=False).part()
     except DataError:
         samples = open_dataset(SHIPPED).part()
-    if samples.images[0].size == network.features:
+    images, wants_events = samples.images, isinstance(network.encoding, EventEncoding)
+    if isinstance(images, Events):
+        fits = wants_events
+    else:
+        fits = not wants_events and images[0].size == network.features
+    if fits:
         return samples
+    if wants_events:
+        raise DataError("Samples of events must be named with --dataset for this network")
     raise DataError(
         f"Samples with {network.features} features must be named with --dataset for this network"
     )

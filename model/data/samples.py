@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from model.data.errors import DataError
 from model.events import Events
 
 __all__ = ["Samples", "Source"]
@@ -35,6 +36,18 @@ class Samples:
 
     def __len__(self) -> int:
         return int(self.labels.size)
+
+    def pixels(self) -> np.ndarray:
+        """Return the images of a data set of images.
+
+        Raises
+        ------
+        DataError
+            If the samples are events.
+        """
+        if isinstance(self.images, Events):
+            raise DataError(f"Samples must be images here, not the events of {self.origin}")
+        return self.images
 
     def head(self, count: int) -> "Samples":
         """Return the first samples, at most ``count``."""

@@ -92,7 +92,7 @@ def _simulate(name: str, board: str, images: int, bar: Progress) -> dict[str, An
     from firmware.driver import Device
     from hw.fold import default_design
     from model.data import open_dataset
-    from model.evaluate import evaluate
+    from model.evaluate import evaluate_single_spike
     from popspike.commands.run import classify
     from sim.verify import verify
     from sim.virtual_board import VirtualBoard
@@ -102,14 +102,14 @@ def _simulate(name: str, board: str, images: int, bar: Progress) -> dict[str, An
     design = default_design([network], board)
 
     task = bar.add_task(f"golden model, {len(samples)} shipped digits", total=1)
-    scores = evaluate(network, samples.images, samples.labels)
+    scores = evaluate_single_spike(network, samples.pixels(), samples.labels)
     bar.update(task, completed=1)
 
     task = bar.add_task("hardware against golden model", total=1)
     few = samples.head(images)
     checked = verify(
         network,
-        few.images,
+        few.pixels(),
         design,
         progress=lambda text: bar.update(task, description=f"hardware = golden model? {text}"),
     )
