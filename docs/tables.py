@@ -2,15 +2,17 @@
 """Writes the tables of the documents from what they are about.
 
 Formats come from the definitions that gateware and host share, accuracies from the shipped
-networks, builds from the record of `hw.resource_record`. ``python docs/tables.py`` rewrites the
+networks, studies over seeds and folds from ``model/results``, builds from the record of
+`hw.resource_record`. ``python docs/tables.py`` rewrites the
 files; a test fails when one is out of date.
 """
 
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hw.image_layout import LoadError, image_rows
 from hw.link.packets import FrameHeader, RefusalReason, packet_rows
@@ -18,13 +20,22 @@ from hw.register_map import register_rows
 from hw.resource_record import RECORD
 from hw.structures import field_spans, span_text
 from model import zoo
+from model.studies import FIGURES, PREDICTORS, Study, load_studies
 
 __all__ = ["DOCUMENTS", "main", "rewritten"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 
 #: Documents with generated parts.
-DOCUMENTS = (_ROOT / "README.md", _ROOT / "docs" / "formats.md")
+DOCUMENTS = (_ROOT / "README.md", _ROOT / "docs" / "formats.md", _ROOT / "docs" / "results.md")
+
+# Tasks of the networks with a state at every step, in the order of tables.
+_TASKS = {
+    "bisnn-moons": "two moons",
+    "bisnn-digits": "8x8 digits",
+    "bisnn-mnist": "MNIST",
+    "bisnn-nmnist": "N-MNIST, 1,100",
+}
 
 # Reference points beside our networks, by data set and hidden neurons (first-spike readout).
 _PUBLISHED = {
@@ -53,6 +64,8 @@ def _accuracy_rows() -> list[tuple[str, ...]]:
     rows = []
     for name in zoo.names():
         network = zoo.load(name)
+        if network.is_stepwise:
+            continue
         facts = network.metadata
         first_spike = network.readout == "first-spike"
         published = _PUBLISHED.get((facts["data"], network.sizes[1]), "")
@@ -66,6 +79,106 @@ def _accuracy_rows() -> list[tuple[str, ...]]:
                 f"**{_percent(facts['test_accuracy'])}**",
                 _percent(facts["test_accuracy_paper_rule"]) if first_spike else "",
                 published if first_spike else "",
+            )
+        )
+    return rows
+
+
+def _shipped_stepwise() -> dict[str, tuple[str, Any]]:
+    """Predictor, as in `model.studies`, and network or yardstick, by name."""
+    shipped: dict[str, tuple[str, Any]] = {}
+    for name in zoo.names():
+        network = zoo.load(name)
+        if not network.is_stepwise:
+            continue
+        if name.endswith("-st"):
+            predictor = "st"
+        elif network.is_sampled:
+            predictor = "sampled"
+        else:
+            predictor = "committee" if network.members > 1 else "mode"
+        shipped[name] = predictor, network
+    for name in zoo.yardstick_names():
+        shipped[name] = "full", zoo.load_yardstick(name)
+    return dict(sorted(shipped.items()))
+
+
+def _task(name: str) -> str | None:
+    """Key of the task that a network or a study was made for; None for others."""
+    return next((key for key in _TASKS if name == key or name.startswith(f"{key}-")), None)
+
+
+def _figure(row: Mapping[str, Any], name: str) -> str:
+    """Mean of a figure over the runs, with the deviation between runs where there are several."""
+    if name not in row:
+        return ""
+    mean, deviation = row[name]
+    scale, digits = (100, 2) if name == "accuracy" else (1, 4)
+    spread = "" if deviation is None else f" ± {scale * deviation:.{digits}f}"
+    return f"{scale * mean:.{digits}f}{spread}"
+
+
+def _study_rows() -> list[tuple[str, ...]]:
+    """Every predictor beside the others: studies, and the shipped networks of tasks without one."""
+    studies = {_task(name): study for name, study in load_studies().items()}
+    shipped = _shipped_stepwise()
+    rows = []
+    for key, task in _TASKS.items():
+        study = studies.get(key)
+        if study is None:
+            single = [each for name, each in shipped.items() if _task(name) == key]
+            study = _shipped_study(task, single)
+        for row in study.summary():
+            runs = row["runs"]
+            each = f"{row['samples'] // runs:,}"
+            rows.append(
+                (
+                    task,
+                    PREDICTORS[row["predictor"]],
+                    str(row["members"]),
+                    f"{runs} {study.runs_are}, {each} each" if runs > 1 else f"1, {each}",
+                    *(_figure(row, name) for name in FIGURES),
+                )
+            )
+    return rows
+
+
+def _shipped_study(task: str, shipped: Sequence[tuple[str, Any]]) -> Study:
+    """What the shipped networks of a task say of themselves, as a study of one run each."""
+    runs = []
+    for predictor, network in shipped:
+        facts = network.metadata
+        figures = {name: facts.get(f"test_{name}") for name in FIGURES}
+        if any(figures[name] is None for name, must in FIGURES.items() if must):
+            continue
+        runs.append(
+            {
+                "predictor": predictor,
+                "run": facts["seed"],
+                "members": facts["test_members"],
+                "samples": facts["test_images"],
+                **figures,
+            }
+        )
+    return Study(task=task, data="", runs_are="seeds", command="", notes="", runs=tuple(runs))
+
+
+def _calibration_rows() -> list[tuple[str, ...]]:
+    rows = []
+    for name, (_, network) in _shipped_stepwise().items():
+        facts = network.metadata
+        kind = str(network.layers[0].kind) if hasattr(network, "layers") else str(network.kind)
+        figures = (facts.get(f"test_{figure}") for figure in (*FIGURES, "brier"))
+        first, *others = ("" if value is None else value for value in figures)
+        rows.append(
+            (
+                f"`{name}`",
+                "-".join(map(str, network.sizes)),
+                kind,
+                str(network.steps),
+                str(facts.get("test_members", 1)),
+                f"**{_percent(first)}**",
+                *(value and f"{value:.4f}" for value in others),
             )
         )
     return rows
@@ -118,6 +231,38 @@ def tables() -> dict[str, str]:
                 "published %",
             ),
             _accuracy_rows(),
+        ),
+        "studies": _table(
+            (
+                "task",
+                "predictor",
+                "members",
+                "runs, test samples",
+                "accuracy %",
+                "ECE",
+                "ECE, no temperature",
+                "ECE of votes",
+                "NLL, nats",
+                "AUROC of errors",
+            ),
+            _study_rows(),
+        ),
+        "calibration": _table(
+            (
+                "network",
+                "sizes",
+                "hidden neurons",
+                "T",
+                "members",
+                "test %",
+                "ECE",
+                "ECE, no temperature",
+                "ECE of votes",
+                "NLL, nats",
+                "AUROC of errors",
+                "Brier",
+            ),
+            _calibration_rows(),
         ),
         "figures": _table(
             (
