@@ -9,7 +9,7 @@ from hw.design import Design, index_bits
 from hw.spike_word import output_record
 from hw.step_shapes import score_layout
 
-__all__ = ["RECORD_CYCLES", "CommitteeReadout", "answer_latency"]
+__all__ = ["RECORD_CYCLES", "CommitteeReadout", "answer_latency", "member_latency"]
 
 #: Cycles from one record of an answer to the next, if it is taken at once.
 RECORD_CYCLES = 3
@@ -20,6 +20,12 @@ _SUMMED = 4
 def answer_latency(design: Design) -> int:
     """Cycles from the last score of the last member to the first record's offer."""
     return RECORD_CYCLES + _SUMMED * (2 if design.members > 1 else 1)
+
+
+def member_latency(design: Design) -> int:
+    """Cycles from the last score of a member that is not the last one to the end of the next step
+    that can be taken."""
+    return answer_latency(design) - RECORD_CYCLES + 1
 
 
 class CommitteeReadout(wiring.Component):

@@ -19,7 +19,7 @@ from hw.step_shapes import (
 )
 from model.description import NeuronKind
 
-__all__ = ["NeuronUnit", "block_cycles", "step_cycles"]
+__all__ = ["NeuronUnit", "block_cycles", "state_latency", "step_cycles"]
 
 # From the reading of a row of the state memory: memory, register, update.
 _UPDATED = 2 + NeuronUpdate.latency
@@ -34,6 +34,11 @@ def step_cycles(layer: LayerDesign) -> int:
     """Cycles from the end of the last block's step to the earliest end of a block's next step:
     a state is read again only after it has been written."""
     return max(layer.beats, _UPDATED + 1)
+
+
+def state_latency() -> int:
+    """Cycles from valid sums to the observation of their first beat: copied, then updated."""
+    return 1 + _UPDATED
 
 
 class NeuronUnit(wiring.Component):
@@ -115,7 +120,7 @@ class NeuronUnit(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from valid sums to the observation of their first beat."""
-        return 1 + _UPDATED
+        return state_latency()
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()

@@ -10,6 +10,7 @@ from amaranth.sim import Simulator
 
 from hw.core import Core
 from hw.design import Design
+from hw.sampler import draw_cycles
 from hw.write_target import WriteTarget, write_targets
 from model.description import Network
 from tests.hw.streams import plain
@@ -198,5 +199,6 @@ def idle_cycles(design: Design) -> int:
     for layer in design.layers:
         if layer.sampled:
             # Both banks of random bits.
-            cycles = max(cycles, 2 * (3 * layer.fan_in + 100) + 4)
+            draw = draw_cycles(layer.inputs_per_cycle, layer.fan_in, first=True)
+            cycles = max(cycles, 2 * draw + 4)
     return cycles

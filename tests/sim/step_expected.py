@@ -4,10 +4,12 @@
 import numpy as np
 
 from hw.design import Design
+from hw.schedule import schedule
 from model.committee import StepwiseTrace
 from model.description import Network
+from tests.sim.step_bench import StepRun
 
-__all__ = ["expected_records", "expected_states"]
+__all__ = ["check", "check_cycles", "expected_records", "expected_states"]
 
 
 def expected_states(design: Design, network: Network, trace: StepwiseTrace, layer: int) -> list:
@@ -64,3 +66,41 @@ def expected_records(network: Network, trace: StepwiseTrace) -> list[dict]:
         for sample in range(len(trace.winners))
         for neuron in range(network.classes)
     ]
+
+
+def check(design: Design, network: Network, trace: StepwiseTrace, result: StepRun) -> None:
+    """Every state of every neuron in every step, and every record."""
+    for layer in range(len(network.layers)):
+        expected = expected_states(design, network, trace, layer)
+        found = [seen for _, seen in result.states[layer]]
+        for want, got in zip(expected, found, strict=False):
+            got = {**got, "states": got["states"][: len(want["states"])]}
+            assert got == want, f"layer {layer}"
+        assert len(found) == len(expected)
+    assert [record for _, record in result.records] == expected_records(network, trace)
+
+
+def check_cycles(
+    design: Design,
+    network: Network,
+    trace: StepwiseTrace,
+    result: StepRun,
+    *,
+    step_results: bool = False,
+) -> None:
+    """Every observation, beat and record in its cycle."""
+    plan = schedule(
+        design,
+        network,
+        [trace.input_spikes.numpy(), *(spikes.numpy() for spikes in trace.spikes)],
+        members=trace.members,
+        step_results=step_results,
+    )
+    origin = plan.samples[0].first_input
+    assert result.first_beats == [sample.first_input - origin for sample in plan.samples]
+    assert result.last_beats == [sample.last_input - origin for sample in plan.samples]
+    for layer, seen in enumerate(result.states):
+        cycles = np.concatenate([sample.states[layer].reshape(-1) for sample in plan.samples])
+        assert [cycle for cycle, _ in seen] == (cycles - origin).tolist(), f"layer {layer}"
+    records = np.concatenate([sample.records.reshape(-1) for sample in plan.samples])
+    assert [cycle for cycle, _ in result.records] == (records - origin).tolist()

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The schedule of stepwise designs, from formulas; see `hw.schedule` for what it assumes."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from hw.block_times import ReplayTimes
+from hw.committee_readout import RECORD_CYCLES, answer_latency, member_latency
+from hw.design import Design, LayerDesign, ceil_div
+from hw.layer import layer_latency
+from hw.neuron_unit import block_cycles, state_latency, step_cycles
+from hw.sampler import draw_cycles
+from hw.step_sources import StepSource, busy_groups, step_source
+from model.description import Network
+
+__all__ = ["StepSampleSchedule", "step_samples"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class StepSampleSchedule:
+    """Cycles of one sample of a stepwise design.
+
+    Parameters
+    ----------
+    first_input, last_input
+        First and last input beat (or word) taken.
+    states
+        Per layer int64 (K, T, rows): the observation of each row of U neurons.
+    records
+        int64 (answers, classes): the records; one answer, or one a step.
+    """
+
+    first_input: int
+    last_input: int
+    states: tuple[np.ndarray, ...]
+    records: np.ndarray
+
+    @property
+    def result(self) -> int:
+        """Last output record."""
+        return int(self.records[-1, -1])
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first beat taken to the last record, both counted."""
+        return self.result - self.first_input + 1
+
+
+class _Draws:
+    """Times of a `hw.sampler.Sampler`; both banks are full at the start."""
+
+    def __init__(self, layer: LayerDesign, fan_in: int, members: int) -> None:
+        self._width, self._fan_in, self._members = layer.inputs_per_cycle, fan_in, members
+        self._done = [-2, -2]  # last cycles of the draws for this pass and the next
+        self._next = 2
+
+    @property
+    def ready(self) -> int:
+        """First cycle in which a word of this pass can be taken."""
+        return self._done[0] + 1
+
+    def release(self, cycle: int) -> None:
+        """The last word of the pass was taken."""
+        first = self._next % self._members == 0
+        start = max(self._done[1] + (2 if first else 1), cycle + 1)
+        cycles = draw_cycles(self._width, self._fan_in, first=first) - first
+        self._done = [self._done[1], start + cycles - 1]
+        self._next += 1
+
+
+class _LayerTimes:
+    """Times of a `hw.step_layer.StepLayer`, the buffer before it and the neurons behind it."""
+
+    def __init__(self, layer: LayerDesign, neurons: int, *, buffered: bool) -> None:
+        self._layer = layer
+        self._blocks = ceil_div(neurons, layer.lanes)
+        rows = np.arange(ceil_div(neurons, layer.updates_per_cycle))
+        self._block_of = rows // layer.beats
+        # From the end of a block's step to the observation of each row.
+        self._delays = layer_latency(layer) + state_latency() + rows % layer.beats
+        self._idle = 0
+        self._last_taken = -1
+        self.draws: _Draws | None = None
+        self.replay = ReplayTimes() if buffered else None
+        #: First cycles in which the two places for steps in the buffer can be given away.
+        self.places = [0, 0]
+
+    def take(
+        self, offered: int, span: int, room_behind: int, *, final: bool = True, first: bool = True
+    ) -> tuple[int, int]:
+        """Take the words of a block's step; cycles of the first and the last one."""
+        begin = max(offered, self.draws.ready) if self.draws else offered
+        room = max(self._idle, room_behind) if first else self._idle
+        last = max(begin + span, room)
+        self._idle = last + (step_cycles if final else block_cycles)(self._layer)
+        self._last_taken = last
+        return (begin if span else last), last
+
+    def play(self, words: int, room_behind: int) -> list[int]:
+        """Take a step out of the buffer, once a block; cycles of the blocks' last words."""
+        assert self.replay is not None
+        offered = self.replay.first_offer(self._last_taken)
+        ends: list[int] = []
+        for block in range(self._blocks):
+            begin, last = self.take(
+                offered,
+                words - 1,
+                room_behind,
+                final=block == self._blocks - 1,
+                first=block == 0,
+            )
+            # The last word is fetched when the one before it is taken.
+            fetched = begin + words - 2 if words > 1 else offered - 1
+            ends.append(last)
+            offered = last + 1
+        self.replay.fetched(fetched)
+        self.places = [self.places[1], fetched + 1]
+        return ends
+
+    def observed(self, ends: Sequence[int]) -> np.ndarray:
+        """Cycles in which the rows are observed."""
+        return np.asarray(ends, dtype=np.int64)[self._block_of] + self._delays
+
+
+class _Answers:
+    """Times of a `hw.committee_readout.CommitteeReadout`."""
+
+    def __init__(self, design: Design, classes: int) -> None:
+        self._design, self._classes = design, classes
+        #: First cycle in which another step's scores can be reserved.
+        self.room = 0
+
+    def answer(self, last_score: int) -> np.ndarray:
+        """Cycles of the records."""
+        first = last_score + answer_latency(self._design)
+        records = first + RECORD_CYCLES * np.arange(self._classes, dtype=np.int64)
+        self.room = int(records[-1]) + 1
+        return records
+
+    def vote(self, last_score: int) -> None:
+        """A member that is not the last one."""
+        self.room = last_score + member_latency(self._design)
+
+
+def step_samples(
+    design: Design,
+    network: Network,
+    spikes: Sequence[np.ndarray],
+    *,
+    members: int,
+    step_results: bool,
+) -> tuple[StepSampleSchedule, ...]:
+    """Cycles of N samples sent back to back; parameters as of `hw.schedule.schedule`."""
+    trains = np.asarray(spikes[0])
+    source, first_words = step_source(design, trains, members)
+    # The last row marks the end of a step, with spikes or without.
+    words = [
+        busy_groups(np.asarray(train), design.layers[index].inputs_per_cycle)[..., :-1].sum(axis=-1)
+        + 1
+        for index, train in enumerate(spikes[1 : len(design.layers)], start=1)
+    ]
+    layers = []
+    for index, (layer, this) in enumerate(zip(network.layers, design.layers, strict=True)):
+        times = _LayerTimes(this, layer.neurons, buffered=index > 0 or this.blocks > 1)
+        if this.sampled:
+            times.draws = _Draws(this, layer.fan_in, members)
+        layers.append(times)
+    answers = _Answers(design, network.classes)
+    return tuple(
+        _sample(
+            source,
+            layers,
+            answers,
+            number,
+            first_words[number],
+            [hidden[:, number] for hidden in words],
+            members,
+            step_results,
+        )
+        for number in range(len(trains))
+    )
+
+
+def _sample(
+    source: StepSource,
+    layers: Sequence[_LayerTimes],
+    answers: _Answers,
+    number: int,
+    first_words: np.ndarray,
+    words: Sequence[np.ndarray],
+    members: int,
+    step_results: bool,
+) -> StepSampleSchedule:
+    """Go through members, steps and layers of a sample; ``words`` of hidden layers (K, T)."""
+    steps = len(first_words)
+    seen: list[list[np.ndarray]] = [[] for _ in layers]
+    records = []
+    source.begin(number)
+    for member in range(members):
+        for step in range(steps):
+            last_step = step == steps - 1
+            for index, times in enumerate(layers):
+                is_output = index == len(layers) - 1
+                room = answers.room if is_output else layers[index + 1].places[0]
+                if index == 0:
+                    offered, span = source.offer(step)
+                    if times.replay is None:
+                        begin, last = times.take(offered, span, room)
+                        ends = [last]
+                    else:
+                        begin = times.replay.accept(offered)
+                        last = begin + span
+                        times.replay.stored(last)
+                    source.taken(step, begin, last, ends_sample=last_step)
+                    if times.replay is not None:
+                        ends = times.play(int(first_words[step]), room)
+                else:
+                    times.replay.accept(0)
+                    times.replay.stored(int(seen[index - 1][-1][-1]))
+                    ends = times.play(int(words[index - 1][member, step]), room)
+                if times.draws and last_step:
+                    times.draws.release(ends[-1])
+                seen[index].append(times.observed(ends))
+            score = int(seen[-1][-1][-1])
+            if (last_step and member == members - 1) or step_results:
+                records.append(answers.answer(score))
+            elif last_step:
+                answers.vote(score)
+    return StepSampleSchedule(
+        first_input=source.first_input,
+        last_input=source.last_input,
+        states=tuple(np.array(cycles).reshape(members, steps, -1) for cycles in seen),
+        records=np.array(records),
+    )

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When the words of a stepwise design's samples are offered to its first layer, from formulas.
+
+A source is asked step by step, sample after sample and member after member: `offer` says when the
+first word of the next step is offered, and how many cycles after it the last one, if none is held
+up; only first and last words ever are. `taken` says when these two left.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from hw.block_times import ReplayTimes, StoreTimes, TableTimes, store_work
+from hw.design import Design, ceil_div
+from hw.rate_encoder import scan_cycles
+
+__all__ = ["StepSource", "step_source", "words_of_steps"]
+
+# From the reading of a beat's pixels to its word.
+_RATE_STAGES = 4
+
+
+def words_of_steps(busy: np.ndarray) -> np.ndarray:
+    """Words of each step: groups (..., groups) that spike, or the end of a silent step alone."""
+    return np.maximum(busy.sum(axis=-1), 1)
+
+
+def busy_groups(trains: np.ndarray, width: int) -> np.ndarray:
+    """Which groups of S inputs spike: (..., inputs) to bool (..., groups)."""
+    groups = ceil_div(trains.shape[-1], width)
+    padded = np.zeros((*trains.shape[:-1], groups * width), bool)
+    padded[..., : trains.shape[-1]] = trains
+    return padded.reshape(*trains.shape[:-1], groups, width).any(axis=-1)
+
+
+class StepSource(Protocol):
+    """See the module."""
+
+    first_input: int
+    last_input: int
+
+    def begin(self, sample: int) -> None:
+        """Go on to a sample."""
+
+    def offer(self, step: int) -> tuple[int, int]:
+        """Cycle of the first word's offer, and cycles from it to the last one's."""
+
+    def taken(self, step: int, first: int, last: int, *, ends_sample: bool) -> None:
+        """Cycles in which first and last word of the step were taken."""
+
+
+class _Words:
+    """Words from outside, offered without a gap."""
+
+    def __init__(self, words: np.ndarray) -> None:
+        self._words = words
+        self._next = 0
+        self.first_input = self.last_input = 0
+
+    def begin(self, sample: int) -> None:
+        self._here = self._words[sample]
+
+    def offer(self, step: int) -> tuple[int, int]:
+        return self._next, int(self._here[step]) - 1
+
+    def taken(self, step: int, first: int, last: int, *, ends_sample: bool) -> None:
+        self._next = last + 1
+        if step == 0:
+            self.first_input = first
+        if ends_sample:
+            self.last_input = last
+
+
+class _Sorted:
+    """Words of a latency code out of a `hw.spike_store.SpikeStore`."""
+
+    def __init__(self, design: Design, trains: np.ndarray) -> None:
+        steps = trains.shape[1]
+        self._busy = busy_groups(trains, design.layers[0].inputs_per_cycle).sum(axis=-1)
+        times = np.where(trains.any(axis=1), trains.argmax(axis=1), steps)
+        self._beats = store_work(design, 0, times, design.pixels_per_cycle, steps).beats
+        self._store = StoreTimes(banks=design.store_banks, every_step=True)
+        self._table = TableTimes(self._store)
+
+    def begin(self, sample: int) -> None:
+        beats = self._beats[sample].reshape(-1).tolist()
+        self.first_input, self.last_input = self._table.sample(beats)
+        self._head = self._store.head()
+        self._here = self._busy[sample]
+
+    def offer(self, step: int) -> tuple[int, int]:
+        words = int(self._here[step])
+        return (self._head + 1, words - 1) if words else (self._head, 0)
+
+    def taken(self, step: int, first: int, last: int, *, ends_sample: bool) -> None:
+        self._head = last + 1
+        if ends_sample:
+            self._store.emitted(last)
+
+
+class _Replayed:
+    """Samples of another source, played once for each member."""
+
+    def __init__(self, inner: StepSource, words: np.ndarray, members: int) -> None:
+        self._inner, self._words, self._members = inner, words, members
+        self._replay = ReplayTimes()
+        self._last_taken = -1
+
+    @property
+    def first_input(self) -> int:
+        return self._inner.first_input
+
+    @property
+    def last_input(self) -> int:
+        return self._inner.last_input
+
+    def begin(self, sample: int) -> None:
+        self._here = self._words[sample]
+        self._inner.begin(sample)
+        steps = len(self._here)
+        for step in range(steps):
+            first, span = self._inner.offer(step)
+            if step == 0:
+                first = self._replay.accept(first)
+            self._inner.taken(step, first, first + span, ends_sample=step == steps - 1)
+        self._replay.stored(first + span)
+        self._next = self._replay.first_offer(self._last_taken)
+        self._offered = self._next
+        self._passes = self._members
+
+    def offer(self, step: int) -> tuple[int, int]:
+        return self._next, int(self._here[step]) - 1
+
+    def taken(self, step: int, first: int, last: int, *, ends_sample: bool) -> None:
+        if ends_sample:
+            self._passes -= 1
+            if not self._passes:
+                words = int(self._here[step])
+                alone = words == 1 and self._next == self._offered
+                # The last word is fetched when the one before it is taken.
+                before = self._next - 1 if alone or words == 1 else first + words - 2
+                self._replay.fetched(before)
+        self._last_taken = last
+        self._next = last + 1
+
+
+class _Rates:
+    """Words out of a `hw.rate_encoder.RateEncoder`."""
+
+    def __init__(self, design: Design, trains: np.ndarray, members: int) -> None:
+        self._busy = busy_groups(trains, design.pixels_per_cycle)
+        self._beats = self._busy.shape[-1]
+        self._scan = scan_cycles(self._beats)
+        self._members = members
+        self._free = [0, 0]
+        self._bank = 0
+        self._next_input = 0
+        # When the beats before this one came to the last stage, and left it.
+        self._arrived = [-5, -4, -3, -2]
+        self._left = -2
+
+    def begin(self, sample: int) -> None:
+        self.first_input = max(self._next_input, self._free[self._bank])
+        self.last_input = self.first_input + self._beats - 1
+        self._next_input = self.last_input + 1
+        self._here = self._busy[sample]
+        self._passes = self._members
+        # A beat is read in the cycle before the one three beats ahead comes to the last stage;
+        # until the sample is there, beats are empty.
+        ready = self.last_input + 1
+        if self._left + _RATE_STAGES < ready:
+            self._left = ready + _RATE_STAGES - 1
+            return
+        while self._arrived[-3] - 1 < ready:
+            self._arrive(self._left + 1)
+
+    def _arrive(self, cycle: int) -> None:
+        """An empty beat goes through the last stage."""
+        self._arrived = [*self._arrived[-3:], cycle]
+        self._left = cycle
+
+    def _first_row(self, step: int) -> int:
+        busy = np.flatnonzero(self._here[step])
+        return int(busy[0]) if busy.size else self._beats - 1
+
+    def offer(self, step: int) -> tuple[int, int]:
+        row = self._first_row(step)
+        return self._left + 1 + row, self._beats - 1 - row
+
+    def taken(self, step: int, first: int, last: int, *, ends_sample: bool) -> None:
+        row = self._first_row(step)
+        offered = self._left + 1 + row
+        rows = range(max(0, self._beats - 4), self._beats)
+        arrived = [
+            (self._left + 1 + at) if at < row else offered if at == row else first + at - row
+            for at in rows
+        ]
+        self._arrived = (self._arrived + arrived)[-4:]
+        self._left = last
+        for _ in range(self._scan - self._beats):
+            self._arrive(self._left + 1)
+        if ends_sample:
+            self._passes -= 1
+            if not self._passes:
+                # The last beat was read in the cycle before.
+                self._free[self._bank] = self._arrived[-4]
+                self._bank ^= 1
+
+
+def step_source(design: Design, trains: np.ndarray, members: int) -> tuple[StepSource, np.ndarray]:
+    """The source of a design, and the words of each step, int (N, T).
+
+    Parameters
+    ----------
+    design
+        The gateware.
+    trains
+        Input spikes (N, T, features).
+    members
+        Members in use.
+    """
+    words = words_of_steps(busy_groups(trains, design.layers[0].inputs_per_cycle))
+    if design.encodes_rates:
+        busy = busy_groups(trains, design.layers[0].inputs_per_cycle)
+        # The last group marks the end of a step, with spikes or without.
+        return _Rates(design, trains, members), busy[..., :-1].sum(axis=-1) + 1
+    source = _Sorted(design, trains) if design.has_table else _Words(words)
+    if design.members > 1:
+        return _Replayed(source, words, members), words
+    return source, words
