@@ -53,6 +53,11 @@ def path(name: str | os.PathLike[str]) -> Path:
         return NETWORKS / f"{given}{_SUFFIX}"
     if Path(given).suffix == _SUFFIX or Path(given).is_file():
         return Path(given)
+    if given in yardstick_names():
+        raise NetworkFileError(
+            f"Network must have weights of one bit here, which the yardstick {given} has not; "
+            "`popspike eval` takes it"
+        )
     raise NetworkFileError(
         f"Network must be a {_SUFFIX} file or one of {', '.join(names())}, not {given!r}"
     )

@@ -169,19 +169,37 @@ def _folder_part(path: Path, match: re.Match[str] | None) -> int | None:
 def _read_files(
     paths: list[Path], parse: Callable[[bytes], dict[str, np.ndarray]], sensor: int
 ) -> Events:
-    parts = []
-    for path in paths:
-        try:
-            fields = parse(path.read_bytes())
-            offsets = np.array([0, fields["t"].size])
-            part = Events(**fields, offsets=offsets, width=sensor, height=sensor)
-        except EventError as error:
-            raise DataError(f"Event file {path}: {error}") from None
-        parts.append(part)
-    if not parts:
+    if not paths:
         nothing = np.zeros(0, dtype=np.int64)
         return Events(t=nothing, x=nothing, y=nothing, p=nothing, offsets=np.zeros(1, np.int64))
-    return Events.join(parts)
+    contents = []
+    for path in paths:
+        try:
+            contents.append(parse(path.read_bytes()))
+        except EventError as error:
+            raise DataError(f"Event file {path}: {error}") from None
+    try:
+        return _joined(contents, sensor)  # checked together: tens of thousands of files are usual
+    except EventError:
+        for path, content in zip(paths, contents, strict=True):
+            try:
+                _joined([content], sensor)
+            except EventError as error:
+                raise DataError(f"Event file {path}: {error}") from None
+        raise
+
+
+def _joined(contents: list[dict[str, np.ndarray]], sensor: int) -> Events:
+    counts = [content["t"].size for content in contents]
+    return Events(
+        t=np.concatenate([content["t"] for content in contents]),
+        x=np.concatenate([content["x"] for content in contents]),
+        y=np.concatenate([content["y"] for content in contents]),
+        p=np.concatenate([content["p"] for content in contents]),
+        offsets=np.concatenate([[0], np.cumsum(counts)]),
+        width=sensor,
+        height=sensor,
+    )
 
 
 def is_event_file(keys: Mapping[str, Any]) -> bool:

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model import zoo
 from model.data import open_dataset
+from model.description import Dynamics, NeuronKind, Reset
 from model.encoding import EventEncoding, RateEncoding
 from model.evaluate import evaluate
-from model.network_file import load_network, save_network
+from model.network_file import NetworkFileError, load_network, save_network
+from model.yardstick import Yardstick, save_yardstick
 from tests.popspike.conftest import Command
 from tests.stepwise import make_network
 
@@ -152,3 +155,61 @@ def test_folder_that_holds_no_events(popspike: Command, tmp_path: Path) -> None:
 def test_event_network_without_data_at_hand(popspike: Command, tmp_path: Path) -> None:
     answer = popspike("eval", saved(tmp_path, encoding=EVENTS))
     assert "Data set n-mnist-1k is not on this machine and no mirror" in answer.error()
+
+
+def yardstick(path: Path) -> Path:
+    draw = np.random.default_rng(5)
+    hidden = Dynamics.bounded(
+        kind=NeuronKind.LIF, fan_in=20, membrane_shift=3, reset=Reset.SUBTRACT
+    )
+    made = Yardstick(
+        encoding=RateEncoding(steps=8),
+        kind=NeuronKind.LIF,
+        dynamics=(hidden,),
+        burn_in=0,
+        weights=tuple(draw.normal(size=shape).astype(np.float32) for shape in ((10, 20), (2, 10))),
+        thresholds=(np.ones(10, np.float32), np.zeros(2, np.float32)),
+        input_shape=(20,),
+        inverse_temperature=0.5,
+        metadata={"data": "moons"},
+    )
+    return save_yardstick(made, path)
+
+
+def test_yardsticks(popspike: Command, tmp_path: Path) -> None:
+    path = yardstick(tmp_path / "full.safetensors")
+    facts = popspike("eval", path, "--figures", "p", "--json").json()
+    assert facts["images"] == 1000
+    assert facts["members"] == 1
+    assert facts["input_spikes"] is None
+    assert [Path(name).name for name in facts["figures"]] == [
+        f"full-{what}.{form}" for what in ("reliability", "surface") for form in ("png", "svg")
+    ]
+    assert "20-10-2, 8 steps, float weights" in popspike("eval", path, "--images", 9).out
+    for option in (("--members", 2), ("--seed", 1)):
+        assert (
+            "Members and seed must be absent for a yardstick"
+            in popspike("eval", path, *option).error()
+        )
+
+
+def test_shipped_yardsticks_are_found_by_name(
+    popspike: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yardstick(tmp_path / "full" / "some-full.safetensors")
+    monkeypatch.setattr(zoo, "YARDSTICKS", tmp_path / "full")
+    assert zoo.yardstick_names() == ("some-full",)
+    assert popspike("eval", "some-full", "--json").json()["images"] == 1000
+    answer = popspike("verify", "some-full")
+    assert answer.error() == (
+        "error: Network must have weights of one bit here, which the yardstick some-full has not; "
+        "`popspike eval` takes it"
+    )
+    with pytest.raises(NetworkFileError, match="^Yardstick must be one of some-full, not 'other'$"):
+        zoo.load_yardstick("other")
+
+
+def test_yardstick_file_that_is_cut(popspike: Command, tmp_path: Path) -> None:
+    path = yardstick(tmp_path / "full.safetensors")
+    path.write_bytes(path.read_bytes()[:-40])
+    assert "must be a whole safetensors file" in popspike("eval", path).error()
