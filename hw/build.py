@@ -31,7 +31,9 @@ _PLACED = f"{_NAME}.report.json"
 # No memory here is read at an address that is written in the same cycle, or what is read then is
 # not used. Without this, Yosys guards every block RAM with a comparator and a bypass register.
 _FREE_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
-_IS_PART = re.compile(r"(layer|store|replay|times)\d+$|table$|readout$")
+_IS_PART = re.compile(
+    r"(layer|store|replay|times|neurons|sampler)\d+$|(table|readout|members|rates|rasteriser)$"
+)
 # The flip-flops of an iCE40 tile share one clock enable, so that an enable for two or three of
 # them wastes the rest; a multiplexer fits the table beside each.
 _SYNTHESIS_OPTIONS = {"ice40": "-device u -dffe_min_ce_use 6", "ecp5": "-nowidelut"}

@@ -15,7 +15,9 @@ import numpy as np
 from hw.boards.board import Board
 from hw.design import Design, LayerDesign, ceil_div, index_bits
 from hw.report import Resources, sum_resources
+from hw.row_memory import column_bits
 from hw.spike_word import spike_time_beat, spike_word
+from hw.step_estimate import step_parts
 from model.description import Network
 from model.description import Readout as Rule
 
@@ -24,6 +26,7 @@ __all__ = [
     "bandwidth_share",
     "estimate",
     "memory_blocks",
+    "row_memory_blocks",
     "weight_bits",
 ]
 
@@ -105,16 +108,24 @@ def memory_blocks(*, depth: int, width: int, family: str) -> int:
     return min(ceil_div(depth, rows) * ceil_div(width, bits) for rows, bits in _FORMS[family])
 
 
+def row_memory_blocks(*, rows: int, row_bits: int, family: str) -> int:
+    """Block RAMs of a `hw.row_memory.RowMemory`; see `memory_blocks`."""
+    column = column_bits(rows=rows, row_bits=row_bits)
+    columns = [min(column, row_bits - first) for first in range(0, row_bits, column)]
+    return sum(memory_blocks(depth=rows, width=bits, family=family) for bits in columns)
+
+
 def _lanes(layer: LayerDesign, family: str) -> Resources:
     """Popcounts and membranes of a layer, with the row register."""
     bits, width = layer.potential_bits, layer.inputs_per_cycle
-    # Carry chain; sums of pairs of inputs; the digit that is loaded, which iCE40 has room for in
-    # the tables of the chain.
+    # Carry chain; sums of pairs of inputs; the digit that is loaded, or the first sum of a step,
+    # which iCE40 has room for in the tables of the chain.
     adder = bits + 3 if width == 1 else bits + 4 * ceil_div(width, 2)
     digit = bits if family == "ecp5" else 0
     staged = 0 if width == 1 else 2 * width
+    drawn = width if layer.sampled else 0
     return Resources(
-        luts=layer.lanes * (adder + digit), flip_flops=layer.lanes * (bits + width + staged)
+        luts=layer.lanes * (adder + digit + drawn), flip_flops=layer.lanes * (bits + width + staged)
     )
 
 
@@ -137,7 +148,7 @@ def _store(design: Design, layer: int, family: str) -> Resources:
 
 def _core(design: Design, family: str) -> dict[str, Resources]:
     parts: dict[str, Resources] = {}
-    if design.sample_input == "pixels":
+    if design.has_table:
         # Kept in a block RAM however small it is.
         table = max(1, memory_blocks(depth=256, width=design.step_bits + 1, family=family))
         parts["table"] = Resources(
@@ -146,34 +157,40 @@ def _core(design: Design, family: str) -> dict[str, Resources]:
             ram_blocks=table * design.pixels_per_cycle,
         )
     for index, this in enumerate(design.layers):
-        if index > 0 or design.sample_input == "pixels":
+        sorts = design.has_table if index == 0 else not design.is_stepwise
+        if sorts:
             parts[f"store{index}"] = _store(design, index, family)
-        if this.blocks > 1:
+        if this.blocks > 1 and not design.is_stepwise:
             word = spike_word(design, index).size
             depth = 2 << index_bits(design.max_words(index) + design.steps)
             blocks = memory_blocks(depth=depth, width=word, family=family)
             parts[f"replay{index}"] = Resources(luts=75, flip_flops=55, ram_blocks=blocks)
         control = 6 * index_bits(this.rows) + 4 * this.planes
         lanes = _lanes(this, family) + Resources(luts=control, flip_flops=control)
-        if design.weight_memory == "spram" and index == 0:
+        if design.is_spram(index):
             memory = Resources(spram_blocks=ceil_div(this.row_bits, 16))
         else:
             memory = Resources(
-                ram_blocks=memory_blocks(depth=this.rows, width=this.row_bits, family=family)
+                ram_blocks=row_memory_blocks(rows=this.rows, row_bits=this.row_bits, family=family)
             )
         parts[f"layer{index}"] = lanes + memory
-        if index < len(design.layers) - 1:
+        if index < len(design.layers) - 1 and not design.is_stepwise:
             entry = 1 + design.step_bits
             parts[f"times{index}"] = Resources(
                 luts=2 * this.lanes * entry + 60, flip_flops=2 * this.lanes * entry + 25
             )
-    last = design.layers[-1]
-    entry = 1 + design.step_bits + design.score_bits
-    summed = design.score_bits if Rule.SUMMED_POTENTIAL in design.readouts else 0
-    parts["readout"] = Resources(
-        luts=last.lanes * (entry + design.score_bits + summed) + 6 * entry,
-        flip_flops=2 * last.lanes * entry + 2 * entry,
-    )
+    if design.is_stepwise:
+        parts |= step_parts(
+            design, lambda depth, width: memory_blocks(depth=depth, width=width, family=family)
+        )
+    else:
+        last = design.layers[-1]
+        entry = 1 + design.step_bits + design.score_bits
+        summed = design.score_bits if Rule.SUMMED_POTENTIAL in design.readouts else 0
+        parts["readout"] = Resources(
+            luts=last.lanes * (entry + design.score_bits + summed) + 6 * entry,
+            flip_flops=2 * last.lanes * entry + 2 * entry,
+        )
     row = 8 * max(layer.row_bytes for layer in design.layers)
     parts["core"] = Resources(luts=100, flip_flops=row + 30)
     return parts
@@ -201,6 +218,9 @@ def estimate(design: Design, board: Board) -> Estimate:
     else:
         # Ends of carry chains.
         fixed["packing"] = Resources(luts=5 * sum(layer.lanes for layer in design.layers))
+    if design.is_stepwise:
+        # Choice of members and seed; thresholds to load.
+        fixed["accelerator"] = fixed["accelerator"] + Resources(luts=110, flip_flops=50)
     fixed["link"] = fixed["link"] + Resources(ram_blocks=buffers)
     return Estimate(
         parts={**parts, **fixed},

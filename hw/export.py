@@ -10,11 +10,12 @@ from amaranth import Shape
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
+from hw.core import probe_layout
 from hw.design import Design
-from hw.export_top import ExportTop, bundle_fields, export_ports, sample_layout
-from hw.layer import observation_layout
+from hw.export_top import ExportTop, bundle_fields, export_ports
 from hw.register_map import register_rows
-from hw.spike_word import output_record
+from hw.spike_word import output_record, sample_beat
+from hw.step_shapes import neuron_state
 
 __all__ = ["export", "side_file", "to_verilog"]
 
@@ -43,24 +44,20 @@ def side_file(design: Design, *, name: str = "popspike", probes: bool = False) -
         width = Shape.cast(member.shape).width
         ports.append({"name": port, "direction": direction, "width": width})
     bundles = {
-        "s_axis_sample_tdata": sample_layout(design),
+        "s_axis_sample_tdata": sample_beat(design),
         "m_axis_result_tdata": output_record(design),
     }
     fields = {
         port: [vars(field) for field in bundle_fields(layout)] for port, layout in bundles.items()
     }
-    for layer, this in enumerate(design.layers if probes else ()):
-        bits = this.potential_bits
-        fields[f"probe{layer}_potentials"] = [
-            {"name": f"lane{lane}", "offset": bits * lane, "width": bits, "signed": True}
-            for lane in range(this.lanes)
-        ]
+    for layer in range(len(design.layers) if probes else 0):
+        fields |= _probe_fields(design, layer)
     return {
         "top": name,
         "design": design.to_json(),
         "design_hash": design.design_hash(),
         "probes": [
-            [field for field, _ in observation_layout(design, layer)]
+            [field for field, _ in probe_layout(design, layer)]
             for layer in range(len(design.layers) if probes else 0)
         ],
         "ports": ports,
@@ -70,6 +67,29 @@ def side_file(design: Design, *, name: str = "popspike", probes: bool = False) -
             for row in register_rows()
         ],
     }
+
+
+def _probe_fields(design: Design, layer: int) -> dict[str, list[dict[str, Any]]]:
+    """Fields of the probe that shows several neurons: potentials of P lanes, or states of U."""
+    this = design.layers[layer]
+    if not design.is_stepwise:
+        bits = this.potential_bits
+        lanes = [
+            {"name": f"lane{lane}", "offset": bits * lane, "width": bits, "signed": True}
+            for lane in range(this.lanes)
+        ]
+        return {f"probe{layer}_potentials": lanes}
+    state = neuron_state(this)
+    states = [
+        {
+            **vars(field),
+            "name": f"{field.name}{number}",
+            "offset": number * state.size + field.offset,
+        }
+        for number in range(this.updates_per_cycle)
+        for field in bundle_fields(state)
+    ]
+    return {f"probe{layer}_states": states}
 
 
 def export(

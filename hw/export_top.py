@@ -8,11 +8,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.accelerator import Accelerator
+from hw.core import probe_layout
 from hw.design import Design
-from hw.layer import observation_layout
-from hw.spike_word import output_record, pixel_beat, spike_word
+from hw.spike_word import output_record, sample_beat
 
-__all__ = ["ExportTop", "PortField", "bundle_fields", "export_ports", "sample_layout"]
+__all__ = ["ExportTop", "PortField", "bundle_fields", "export_ports"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,17 +41,12 @@ def bundle_fields(layout: data.StructLayout) -> tuple[PortField, ...]:
     return tuple(fields)
 
 
-def sample_layout(design: Design) -> data.StructLayout:
-    """Payload of the sample stream."""
-    return pixel_beat(design) if design.sample_input == "pixels" else spike_word(design, 0)
-
-
 def export_ports(design: Design, *, probes: bool) -> dict[str, wiring.Member]:
     """Ports of `ExportTop` by name."""
     ports = {}
     streams = {
         "s_axis_network": (8, In, Out),
-        "s_axis_sample": (sample_layout(design).size - 1, In, Out),
+        "s_axis_sample": (sample_beat(design).size - 1, In, Out),
         "m_axis_result": (output_record(design).size - 1, Out, In),
     }
     for name, (width, forward, backward) in streams.items():
@@ -61,7 +56,7 @@ def export_ports(design: Design, *, probes: bool) -> dict[str, wiring.Member]:
         ports[f"{name}_tlast"] = forward(1)
     ports |= {"reg_addr": In(8), "reg_rdata": Out(32), "reg_wdata": In(32), "reg_write": In(1)}
     for layer in range(len(design.layers) if probes else 0):
-        for name, field in observation_layout(design, layer):
+        for name, field in probe_layout(design, layer):
             ports[f"probe{layer}_{name}"] = Out(field.width)
     return ports
 
@@ -119,6 +114,6 @@ class ExportTop(wiring.Component):
         ]
         for layer in range(len(self._design.layers) if self._probes else 0):
             probe = getattr(inner, f"probe{layer}")
-            for name, _ in observation_layout(self._design, layer):
+            for name, _ in probe_layout(self._design, layer):
                 m.d.comb += getattr(self, f"probe{layer}_{name}").eq(probe[name])
         return m

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from hw.boards import Board, find_board
 from hw.design import CapacityError, Design, Fold, ceil_div
 from hw.estimate import estimate
+from hw.step_fold import step_designs
 from model.description import Network, Readout
 
 __all__ = ["default_design"]
@@ -17,13 +18,18 @@ _SPRAM_ROWS = 16384
 
 
 def default_design(
-    networks: Sequence[Network], board_name: str | None = None, *, sample_input: str = "pixels"
+    networks: Sequence[Network],
+    board_name: str | None = None,
+    *,
+    sample_input: str = "pixels",
+    members: int | None = None,
 ) -> Design:
     """Fold for networks of equal depth, as wide as the chip's memories and tables allow.
 
     On iCE40 a word carries one input, as its memory rows come from four SPRAM blocks; on ECP5 it
     carries four, 16 pixels enter a cycle, and samples are collected while others leave. Both
-    readouts of the shipped networks can be chosen at run time.
+    readouts of the shipped networks can be chosen at run time. Stepwise networks: see
+    `hw.step_fold.step_designs`.
 
     Parameters
     ----------
@@ -33,6 +39,8 @@ def default_design(
         Board; None: the iCEBreaker's fold without its memory cells, for any tool and chip.
     sample_input
         ``"pixels"`` or ``"words"``, see `hw.design.Design`.
+    members
+        Most members of a committee; None: as many as the networks store, 1 where they are drawn.
 
     Raises
     ------
@@ -42,9 +50,21 @@ def default_design(
         If no fold fits the chip; the text names what it has too little of.
     """
     board = find_board("icebreaker" if board_name is None else board_name)
+    portable = board_name is None
     shortages = []
-    for lanes in _lane_counts(networks, board):
-        design = _design(networks, board, lanes, sample_input, portable=board_name is None)
+    designs: Iterator[Design]
+    if networks[0].is_stepwise:
+        designs = step_designs(
+            networks, board, members=members, sample_input=sample_input, portable=portable
+        )
+    else:
+        if members not in (None, 1):
+            raise CapacityError(f"Members of single-spike networks must be 1, not {members}")
+        designs = (
+            _design(networks, board, lanes, sample_input, portable=portable)
+            for lanes in _lane_counts(networks, board)
+        )
+    for design in designs:
         if board_name is None:
             return design
         shortage = estimate(design, board).shortage

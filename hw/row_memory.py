@@ -7,7 +7,20 @@ from amaranth.lib.wiring import In, Out
 
 from hw.design import index_bits
 
-__all__ = ["RowMemory", "row_memory_signature"]
+__all__ = ["RowMemory", "column_bits", "row_memory_signature"]
+
+# Rows of more are spread over narrow memories, each as deep as a block RAM of so many bits can be:
+# left alone, Yosys takes wide and shallow blocks, and spends more tables on choosing between them
+# than a committee may cost.
+_SHALLOW = 1024
+_BLOCK_BITS = 16384
+
+
+def column_bits(*, rows: int, row_bits: int) -> int:
+    """Bits of each of the memories that the rows are spread over."""
+    if rows <= _SHALLOW:
+        return row_bits
+    return max(1, _BLOCK_BITS >> index_bits(rows))
 
 
 def row_memory_signature(*, rows: int, row_bits: int) -> dict[str, wiring.Member]:
@@ -52,19 +65,24 @@ class RowMemory(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.rows = rows = memory.Memory(
-            shape=self._row_bits,
-            depth=self._rows,
-            init=[],
-            # Yosys spends no logic on rows that are read while they are written.
-            attrs={"no_rw_check": 1},
-        )
-        write, read = rows.write_port(), rows.read_port()
-        m.d.comb += [
-            read.addr.eq(self.read_row),
-            self.read_data.eq(read.data),
-            write.addr.eq(self.write_row),
-            write.data.eq(self.write_data),
-            write.en.eq(self.write_enable),
-        ]
+        size = column_bits(rows=self._rows, row_bits=self._row_bits)
+        columns = range(0, self._row_bits, size)
+        for number, first in enumerate(columns):
+            bits = slice(first, min(first + size, self._row_bits))
+            name = f"rows{number}" if len(columns) > 1 else "rows"
+            m.submodules[name] = rows = memory.Memory(
+                shape=bits.stop - bits.start,
+                depth=self._rows,
+                init=[],
+                # Yosys spends no logic on rows that are read while they are written.
+                attrs={"no_rw_check": 1},
+            )
+            write, read = rows.write_port(), rows.read_port()
+            m.d.comb += [
+                read.addr.eq(self.read_row),
+                self.read_data[bits].eq(read.data),
+                write.addr.eq(self.write_row),
+                write.data.eq(self.write_data[bits]),
+                write.en.eq(self.write_enable),
+            ]
         return m

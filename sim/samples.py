@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images as beats of the accelerator's sample stream."""
+"""Samples as beats of the accelerator's sample stream."""
 
 import dataclasses
 
@@ -8,6 +8,8 @@ import numpy as np
 from hw.design import Design, ceil_div
 from hw.spike_word import spike_word
 from model.description import Network
+from model.events import Events
+from model.spike_trains import spike_trains
 
 __all__ = ["Sample", "sample_beats"]
 
@@ -33,8 +35,8 @@ class Sample:
         return b"".join(beat.to_bytes(size, "little") for beat in self.beats)
 
 
-def sample_beats(design: Design, network: Network, images: np.ndarray) -> list[Sample]:
-    """Turn images into what the design's sample stream carries.
+def sample_beats(design: Design, network: Network, samples: np.ndarray | Events) -> list[Sample]:
+    """Turn samples into what the design's sample stream carries.
 
     A design that takes pixels gets the pixels, G a beat, the first in the lowest byte, the last
     beat padded with 0. A design that takes spike words gets them sorted by step as
@@ -46,15 +48,19 @@ def sample_beats(design: Design, network: Network, images: np.ndarray) -> list[S
         The accelerator.
     network
         The network that is loaded; a design with words needs its encoding.
-    images
-        uint8 (N, features) or (N, height, width).
+    samples
+        uint8 (N, features) or (N, height, width); for a network of events `model.events.Events`.
 
     Returns
     -------
     list of Sample
-        One a image.
+        One a sample.
     """
-    images = np.asarray(images).reshape(len(images), -1)
+    if isinstance(samples, Events):
+        if design.sample_input != "words":
+            raise ValueError(f"Events must enter as spike words here, not {design.sample_input}")
+        return [_step_words(design, train) for train in spike_trains(network, samples)]
+    images = np.asarray(samples).reshape(len(samples), -1)
     if images.dtype != np.uint8 or images.shape[1] != network.features:
         raise ValueError(
             f"Images must be uint8 with {network.features} features, "
@@ -62,8 +68,30 @@ def sample_beats(design: Design, network: Network, images: np.ndarray) -> list[S
         )
     if design.sample_input == "pixels":
         return _pixel_samples(design, images)
+    if design.is_stepwise:
+        return [_step_words(design, train) for train in spike_trains(network, images)]
     table = network.encoding.table()
     return [_word_sample(design, network, table[image]) for image in images]
+
+
+def _step_words(design: Design, train: np.ndarray) -> Sample:
+    """Words of one spike train (T, features) of a stepwise design: every step has an end."""
+    layout = spike_word(design, 0)
+    width = design.layers[0].inputs_per_cycle
+    groups = np.zeros((len(train), ceil_div(train.shape[1], width) * width), np.int64)
+    groups[:, : train.shape[1]] = train
+    spikes = groups.reshape(len(train), -1, width) @ (1 << np.arange(width))
+    busy = spikes > 0
+    busy[:, 0] |= ~busy.any(axis=1)
+    steps, places = np.nonzero(busy)
+    ends = np.append(steps[1:] != steps[:-1], True)
+    beats = (
+        places << layout["group"].offset
+        | spikes[steps, places] << layout["spikes"].offset
+        | ends.astype(np.int64) << layout["end_of_step"].offset
+    )
+    # `last` is the highest bit of the word, and travels as tlast.
+    return Sample(beats=tuple(beats.tolist()), width=layout.size - 1)
 
 
 def _pixel_samples(design: Design, images: np.ndarray) -> list[Sample]:

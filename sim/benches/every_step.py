@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cocotb bench: load a network, stream samples, and note every potential of every step.
+"""cocotb bench: load a network, stream samples, and note all that the probes show.
 
 Parameters come from ``bench.npz`` in the working folder, what was seen goes to ``seen.npz``
-there; ``sim.verify`` writes the one and judges the other.
+there; ``sim.verify`` and ``sim.step_verify`` write the one and judge the other.
 
-``bench.npz``: ``image`` (bytes of the device image), ``beats`` (uint8, beats x bytes a beat),
-``lengths`` (beats of each sample), ``records`` (how many to wait for), ``layers``, ``seed``,
-``stall`` (probability that a side pauses in a cycle), ``patience`` (cycles).
+``bench.npz``: ``image`` (bytes of the device image), ``writes`` (register address and value, one
+row each, after the load), ``settle`` (cycles after which the core is idle), ``beats`` (uint8,
+beats x bytes a beat), ``lengths`` (beats of each sample), ``records`` (how many to wait for),
+``layers``, ``fields`` (of a probe, ``valid`` left out), ``seed``, ``stall`` (probability that a
+side pauses in a cycle), ``patience`` (cycles).
 
 ``seen.npz``: cycles counted from the first beat taken, which is cycle 0: ``first_beats``,
 ``last_beats`` (a sample), ``record_cycles``, ``records`` (hex of tdata), ``record_lasts``; and
-for each layer l ``cycles<l>``, ``blocks<l>``, ``steps<l>``, ``lasts<l>`` and ``potentials<l>``
-(hex of the packed potentials), one entry an observed step.
+for each layer l ``cycles<l>`` and each field's ``<field><l>`` (hex), one entry an observation.
 """
 
 import random
@@ -25,33 +26,30 @@ __all__ = ["every_step"]
 
 _ACTIVE = 2
 _STATUS_REGISTER = 24
-# The spike stores clear their lists, one step a cycle, when a network becomes active.
-_MAX_STEPS = 256
+# Cycles until the end of an image has been judged and is shown.
+_JUDGED = 8
 _LISTS = ("first_beats", "last_beats", "record_cycles", "records", "record_lasts")
 
 
 class _Probe:
     """Notes what the probe of one layer shows."""
 
-    def __init__(self, dut, layer: int) -> None:
+    def __init__(self, dut, layer: int, fields: list[str]) -> None:
         self.valid = getattr(dut, f"probe{layer}_valid")
-        self._block = getattr(dut, f"probe{layer}_block")
-        self._step = getattr(dut, f"probe{layer}_step")
-        self._last = getattr(dut, f"probe{layer}_last")
-        self._potentials = getattr(dut, f"probe{layer}_potentials")
-        self.cycles, self.blocks, self.steps, self.lasts, self.potentials = [], [], [], [], []
+        self._signals = [getattr(dut, f"probe{layer}_{field}") for field in fields]
+        self.cycles: list[int] = []
+        self.values: dict[str, list[str]] = {field: [] for field in fields}
 
     def note(self, cycle: int) -> None:
         """Read all fields; called in a cycle in which ``valid`` is 1."""
         self.cycles.append(cycle)
-        self.blocks.append(int(self._block.value))
-        self.steps.append(int(self._step.value))
-        self.lasts.append(int(self._last.value))
-        self.potentials.append(f"{int(self._potentials.value):x}")
+        for signal, values in zip(self._signals, self.values.values(), strict=True):
+            values.append(f"{int(signal.value):x}")
 
 
-async def _load(dut, edge, image: np.ndarray, patience: int) -> None:
-    """Send the device image and wait until its network is active."""
+async def _load(dut, edge, bench) -> None:
+    """Send the device image, wait until its network is active, write the registers."""
+    image, patience = bench["image"], int(bench["patience"])
     dut.s_axis_network_tvalid.value = 1
     for index, byte in enumerate(image.tolist()):
         dut.s_axis_network_tdata.value = byte
@@ -64,10 +62,18 @@ async def _load(dut, edge, image: np.ndarray, patience: int) -> None:
             raise TimeoutError(f"byte {index} of the device image was not taken")
     dut.s_axis_network_tvalid.value = 0
     dut.reg_addr.value = _STATUS_REGISTER
-    for _ in range(_MAX_STEPS):
+    for _ in range(_JUDGED):
         await edge
     status = int(dut.reg_rdata.value)
     assert status & 0xFF == _ACTIVE, f"network was refused, status register {status:#x}"
+    for address, value in bench["writes"].tolist():
+        dut.reg_addr.value = address
+        dut.reg_wdata.value = value
+        dut.reg_write.value = 1
+        await edge
+        dut.reg_write.value = 0
+    for _ in range(int(bench["settle"])):
+        await edge
 
 
 @cocotb.test()
@@ -87,16 +93,17 @@ async def every_step(dut) -> None:
     for _ in range(4):
         await edge
     dut.rst.value = 0
-    await _load(dut, edge, bench["image"], int(bench["patience"]))
+    await _load(dut, edge, bench)
 
-    probes = [_Probe(dut, layer) for layer in range(int(bench["layers"]))]
+    fields = bench["fields"].tolist()
+    probes = [_Probe(dut, layer, fields) for layer in range(int(bench["layers"]))]
     seen = {name: [] for name in _LISTS}
     try:
         await _stream(dut, edge, bench, probes, seen)
     finally:
         for layer, probe in enumerate(probes):
-            for name in ("cycles", "blocks", "steps", "lasts", "potentials"):
-                seen[f"{name}{layer}"] = getattr(probe, name)
+            seen[f"cycles{layer}"] = probe.cycles
+            seen |= {f"{field}{layer}": values for field, values in probe.values.items()}
         np.savez("seen.npz", **{name: np.array(values) for name, values in seen.items()})
 
 

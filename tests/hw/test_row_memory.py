@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 import random
 
-from hw.row_memory import RowMemory
+import pytest
+
+from hw.row_memory import RowMemory, column_bits
 from tests.hw.streams import run
 
 
-def test_rows_read_one_cycle_later():
+@pytest.mark.parametrize(("count", "columns"), [(11, 1), (1024, 1), (1025, 6)])
+def test_rows_read_one_cycle_later(count, columns):
     rng = random.Random(3)
-    dut = RowMemory(rows=11, row_bits=48)
-    rows = [rng.getrandbits(48) for _ in range(11)]
+    dut = RowMemory(rows=count, row_bits=48)
+    assert -(-48 // column_bits(rows=count, row_bits=48)) == columns
+    rows = [rng.getrandbits(48) for _ in range(count)]
 
     async def bench(ctx):
         ctx.set(dut.write_enable, 1)
@@ -18,7 +22,7 @@ def test_rows_read_one_cycle_later():
             await ctx.tick()
         ctx.set(dut.write_enable, 0)
         for _ in range(40):
-            number = rng.randrange(11)
+            number = rng.randrange(count)
             ctx.set(dut.read_row, number)
             await ctx.tick()
             assert ctx.get(dut.read_data) == rows[number]

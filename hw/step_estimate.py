@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Resources of the parts of a stepwise core before it is built; factors as in `hw.estimate`."""
+
+from collections.abc import Callable
+
+from hw.design import Design, LayerDesign, ceil_div, index_bits
+from hw.report import Resources
+from hw.spike_word import spike_word
+from hw.step_shapes import neuron_state
+
+__all__ = ["step_parts"]
+
+#: Block RAMs of a memory from depth and width.
+Blocks = Callable[[int, int], int]
+
+
+def step_parts(design: Design, blocks: Blocks) -> dict[str, Resources]:
+    """Parts behind the encoder but for the layers' lanes and weights, named as in build reports.
+
+    Parameters
+    ----------
+    design
+        Capacity and fold.
+    blocks
+        Gives the block RAMs of a memory of so many words of so many bits.
+    """
+    parts: dict[str, Resources] = {}
+    if design.encodes_rates:
+        width = 8 * design.pixels_per_cycle
+        memory = max(1, blocks(design.layers[0].groups, width))
+        parts["rates"] = Resources(
+            luts=80 + 35 * design.pixels_per_cycle,
+            flip_flops=95 + 33 * design.pixels_per_cycle,
+            ram_blocks=2 * memory,
+        )
+    elif design.members > 1:
+        parts["members"] = _replay(design, 0, design.sample_words, blocks)
+    for index, layer in enumerate(design.layers):
+        if index > 0 or layer.blocks > 1:
+            parts[f"replay{index}"] = _replay(design, index, layer.groups, blocks)
+        parts[f"neurons{index}"] = _neurons(layer, blocks)
+        if layer.sampled:
+            parts[f"sampler{index}"] = Resources(
+                luts=130,
+                flip_flops=110,
+                ram_blocks=blocks(2 * layer.groups, layer.inputs_per_cycle),
+            )
+    bits = design.score_bits
+    entry = bits + (design.members.bit_length() if design.members > 1 else 0)
+    parts["readout"] = Resources(
+        luts=30 + 6 * bits,
+        flip_flops=20 + 6 * bits,
+        # Kept in a block RAM however small it is.
+        ram_blocks=max(1, blocks(256, entry)),
+    )
+    return parts
+
+
+def _replay(design: Design, layer: int, words: int, blocks: Blocks) -> Resources:
+    depth = 2 << index_bits(words)
+    return Resources(
+        luts=55, flip_flops=55, ram_blocks=blocks(depth, spike_word(design, layer).size)
+    )
+
+
+def _neurons(layer: LayerDesign, blocks: Blocks) -> Resources:
+    """Copies of the sums, which shift out; U updates; states and thresholds."""
+    copies = layer.lanes * layer.potential_bits
+    count, state = layer.updates_per_cycle, neuron_state(layer).size
+    return Resources(
+        luts=copies + 50 + count * ceil_div(11 * state, 2),
+        flip_flops=copies + 80 + count * 9 * state,
+        ram_blocks=blocks(layer.state_rows, count * state)
+        + blocks(layer.state_rows, layer.threshold_row_bits),
+    )

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Folds of stepwise networks and committees for a board's chip."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from hw.boards import Board
+from hw.design import Design, Fold, ceil_div
+from model.description import EventEncoding, Network, RateEncoding
+
+__all__ = ["step_designs"]
+
+# More lanes would wait for the states of their neurons, of which U are updated in a cycle.
+_WIDEST = {"ice40": 64, "ecp5": 128}
+_QUANTUM = {"ice40": 16, "ecp5": 8}
+_SPRAM_ROWS = 16384
+
+
+def step_designs(
+    networks: Sequence[Network],
+    board: Board,
+    *,
+    members: int | None,
+    sample_input: str,
+    portable: bool,
+) -> Iterator[Design]:
+    """Designs for a board's chip, the widest first.
+
+    On iCE40 a word carries one input; the layer with most weights is in SPRAM where its rows fit
+    there. On ECP5 a word carries four inputs, and the states of four neurons are updated in a
+    cycle. Answers after every step can be chosen at run time.
+
+    Parameters
+    ----------
+    networks
+        What the gateware shall hold.
+    board
+        Board.
+    members
+        Most members of a committee; None: as many as the networks store.
+    sample_input
+        As in `hw.design.Design`; ``"pixels"`` is ``"words"`` for networks of events.
+    portable
+        No memory cells of the chip's own.
+    """
+    width = 4 if board.family == "ecp5" else 1
+    depth = len(networks[0].layers)
+    neurons = [max(network.layers[k].neurons for network in networks) for k in range(depth)]
+    if sample_input == "pixels" and isinstance(networks[0].encoding, EventEncoding):
+        sample_input = "words"
+    stored = max(network.members for network in networks)
+    if members is None and not any(network.is_sampled for network in networks):
+        members = stored
+    for lanes in _lane_counts(max(neurons[:-1], default=neurons[-1]), board.family):
+        folds = [
+            Fold(
+                lanes=min(lanes, width * ceil_div(count, width)),
+                inputs_per_cycle=width,
+                times_per_cycle=width,
+            )
+            for count in neurons[:-1]
+        ]
+        folds.append(Fold(lanes=min(neurons[-1], lanes, 16), inputs_per_cycle=width))
+        design = Design.for_networks(
+            networks,
+            folds,
+            # A sample takes far longer than its pixels.
+            pixels_per_cycle=width,
+            sample_input=sample_input,
+            # With several members the words of a sample are kept behind the store, too.
+            store_banks=1 if (members or 1) > 1 or _is_rate(networks) else 2,
+            step_results=True,
+            **({} if members is None else {"members": members}),
+        )
+        yield design if portable else _in_spram(design, board)
+
+
+def _is_rate(networks: Sequence[Network]) -> bool:
+    return isinstance(networks[0].encoding, RateEncoding)
+
+
+def _lane_counts(neurons: int, family: str) -> Iterator[int]:
+    """Lanes from most to fewest, the last block of neurons well filled."""
+    quantum, before = _QUANTUM[family], 0
+    for blocks in range(1, neurons + 1):
+        lanes = quantum * ceil_div(ceil_div(neurons, blocks), quantum)
+        if lanes == before or lanes > _WIDEST[family]:
+            continue
+        before = lanes
+        yield lanes
+        if lanes == quantum:
+            return
+
+
+def _in_spram(design: Design, board: Board) -> Design:
+    """The layer with most weights in SPRAM, if the board has some and the rows fit."""
+    fitting = [
+        index
+        for index, layer in enumerate(design.layers)
+        if layer.row_bits % 16 == 0
+        and layer.row_bits <= 16 * board.spram_blocks
+        and layer.rows <= _SPRAM_ROWS
+    ]
+    if not fitting:
+        return design
+    largest = max(
+        fitting, key=lambda index: design.layers[index].rows * design.layers[index].row_bits
+    )
+    return dataclasses.replace(design, weight_memory="spram", spram_layer=largest)
