@@ -136,8 +136,9 @@ def _store(design: Design, layer: int, family: str) -> Resources:
     word = index_bits(this.groups) + this.inputs_per_cycle + pointer + 1
     beat = spike_time_beat(design, layer).size
     banks = design.store_banks
-    heads = banks * memory_blocks(depth=design.steps, width=2 * pointer + 2, family=family)
-    head_bits = banks * design.steps * (2 * pointer + 2)
+    head = (2 if banks == 2 else 1) * pointer + 2
+    heads = banks * memory_blocks(depth=design.steps, width=head, family=family)
+    head_bits = banks * design.steps * head
     small = head_bits if not heads and family == "ice40" else 0
     return Resources(
         luts=60 + 2 * word + 2 * beat + small,
