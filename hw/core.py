@@ -25,8 +25,8 @@ def core_config(design: Design) -> data.StructLayout:
     ``design.readouts``), and for each of ``layers`` the ``neurons`` and ``blocks`` in use.
 
     Of a stepwise design also ``members`` (K in use, at least 1), and where the gateware has it
-    ``phase`` (of the rate code), ``seed`` (of the members that are drawn) and ``features`` (inputs
-    of the first layer), and ``step_results`` (answer after every step, with K = 1).
+    ``phase`` (of the rate code), ``seed`` (of the members that are drawn) and ``step_results``
+    (answer after every step, with K = 1).
     """
     layer = data.StructLayout({"neurons": 16, "blocks": 16})
     fields: dict[str, Any] = {
@@ -40,7 +40,6 @@ def core_config(design: Design) -> data.StructLayout:
         fields["phase"] = 8
     if design.sampled:
         fields["seed"] = 32
-        fields["features"] = 16
     if design.step_results:
         fields["step_results"] = 1
     return data.StructLayout(fields)

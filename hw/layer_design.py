@@ -243,6 +243,10 @@ class LayerDesign:
                     must(field.name.replace("_", " ").capitalize(), wanted, found)
         if layer.undecided is not None and not self.sampled:
             must("Undecided weights", "absent", "given")
+        if layer.undecided is not None and ceil_div(layer.fan_in, 32) != ceil_div(self.fan_in, 32):
+            # The generator gives 32 bits at a time.
+            most = 32 * ceil_div(self.fan_in, 32)
+            must("Fan-in", f"in {most - 31}..{self.fan_in} where weights are drawn", layer.fan_in)
         for noun, value, limit in (
             ("Fan-in", layer.fan_in, self.fan_in),
             ("Neurons", layer.neurons, self.neurons),

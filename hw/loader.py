@@ -326,8 +326,6 @@ class Loader(wiring.Component):
             with m.Case(end_of("phase")):
                 if design.encodes_rates:
                     m.d.sync += config.phase.eq(byte)
-        if design.sampled:
-            m.d.comb += config.features.eq(self.features)
         if design.is_stepwise:
             m.d.comb += config.members.eq(Mux(self.members == 0, 1, self.members))
         with m.If(take):

@@ -6,32 +6,32 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.design import LayerDesign, ceil_div, index_bits
+from hw.seed_feed import WORD, SeedFeed
 from model.sampling import start_state
 
 __all__ = ["Sampler", "draw_cycles"]
 
-_WORD = 32
 
+def draw_cycles(layer: LayerDesign, members: int) -> int:
+    """Cycles after a reset in which the bits of all members are drawn.
 
-def draw_cycles(inputs_per_cycle: int, fan_in: int, *, first: bool) -> int:
-    """Cycles in which the bits of a member are drawn, the ``first`` of its sample or a later one.
-
-    Three passes over the generator's state for each of its outputs, S bits a cycle; before the
-    first output of a sample, a pass that looks for a state of 0, and a cycle to load the seed.
+    One sweep round the state, S bits a cycle, for the seed, and three for each output.
     """
-    sweep = _WORD // inputs_per_cycle
-    return 3 * sweep * ceil_div(fan_in, _WORD) + (1 + sweep if first else 0)
+    sweep = WORD // layer.inputs_per_cycle
+    return sweep * (1 + 3 * ceil_div(layer.fan_in, WORD) * members)
 
 
 class Sampler(wiring.Component):
-    """Draws a bit for each input line and member, one member ahead (`model.sampling`).
+    """Draws a bit for each input line and member (`model.sampling`), once after a reset.
 
-    The state of the generator, xorshift32, goes round a ring, highest bits first, S bits a cycle.
-    Each of ``s ^= s << 13``, ``s ^= s >> 17``, ``s ^= s << 5`` is one sweep round it, an XOR for
-    each of the S bits: bits not yet swept are the old ones, and those that a right shift asks for,
-    already swept, are too high to have changed. In the third sweep the bits are stored. Two banks:
-    while one member's bits are read, the next one's are drawn, `draw_cycles` after the bank was
-    free (and the draw before done); `ready` rises a cycle later.
+    A sample's members are the same for every sample, as the generator starts anew at each: so all
+    bits that will ever be asked for are drawn once and kept, for as many members as are built.
+
+    The state of the generator, xorshift32, goes round a ring, highest bits first, S bits a cycle,
+    first mixed with the seed (a start from 0 becomes one from 1). Each of ``s ^= s << 13``,
+    ``s ^= s >> 17``, ``s ^= s << 5`` is one sweep round it, with one XOR for each of the S bits:
+    bits that are still to be swept are the old ones, and those that a right shift asks for, swept
+    already, are too high to have changed. In the third sweep the bits are stored.
 
     Parameters
     ----------
@@ -44,30 +44,32 @@ class Sampler(wiring.Component):
 
     Members
     -------
-    seed : In(32), fan_in, members : In
-        Seed, inputs and members in use, stable from reset on.
+    chunk, is_final, seed : In
+        From a `hw.seed_feed.SeedFeed` that has been reset together with this.
+    members : In
+        Members in use.
     ready : Out(1)
-        The bits of the member whose turn it is are there.
+        All bits are there: `draw_cycles` after the reset.
     group : In
         Group of a word that is being taken.
     bits : Out(S)
         Bits of its inputs, 3 cycles later.
     release : In(1)
-        The last word of the member's pass is being taken.
+        The last word of a member's pass is being taken.
     """
 
     def __init__(self, *, layer: LayerDesign, index: int, members: int) -> None:
         self._layer = layer
         self._index = index
         self._members = members
+        width = layer.inputs_per_cycle
         super().__init__(
             {
-                "seed": In(_WORD),
-                "fan_in": In(range(layer.fan_in + 1)),
+                **SeedFeed.ports(width, flow=In),
                 "members": In(range(members + 1)),
                 "ready": Out(1),
                 "group": In(index_bits(layer.groups)),
-                "bits": Out(layer.inputs_per_cycle),
+                "bits": Out(width),
                 "release": In(1),
             }
         )
@@ -75,91 +77,73 @@ class Sampler(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         width = self._layer.inputs_per_cycle
-        chunks = _WORD // width
-        chunk_bits = (chunks - 1).bit_length()
-        words = ceil_div(self._layer.fan_in, _WORD)
-        word_bits = index_bits(words)
+        chunks = WORD // width
+        words = ceil_div(self._layer.fan_in, WORD)
+        chunk_bits, word_bits = (chunks - 1).bit_length(), (words - 1).bit_length()
         m.submodules.drawn = drawn = memory.Memory(
-            shape=width, depth=2 << (word_bits + chunk_bits), init=[]
+            shape=width, depth=self._members << (word_bits + chunk_bits), init=[]
         )
         write, read = drawn.write_port(), drawn.read_port()
 
         # Reading.
-        full = Signal(2)
-        read_bank, bank, group = Signal(), Signal(), Signal.like(self.group)
-        m.d.sync += [bank.eq(read_bank), group.eq(self.group), self.bits.eq(read.data)]
-        m.d.comb += [
-            self.ready.eq(full.bit_select(read_bank, 1)),
-            read.addr.eq(group | bank << (word_bits + chunk_bits)),
-        ]
+        turn = Signal(index_bits(self._members))
+        group, member = Signal.like(self.group), Signal.like(turn)
+        place = Cat(group, Const(0, word_bits + chunk_bits))[: word_bits + chunk_bits]
+        m.d.sync += [group.eq(self.group), member.eq(turn), self.bits.eq(read.data)]
+        m.d.comb += read.addr.eq(Cat(place, member))
         with m.If(self.release):
-            m.d.sync += [full.bit_select(read_bank, 1).eq(0), read_bank.eq(~read_bank)]
+            m.d.sync += turn.eq(Mux(turn + 1 == self.members, 0, turn + 1))
 
         # Drawing: bit 31 - j of the ring is bit ``31 - width * chunk - j`` of the state.
-        ring, chunk = Signal(_WORD), Signal(index_bits(chunks))
-        sweep = Signal(2, init=3)  # 0 to 2: the three shifts; 3: looking for 0
-        word, final_word = Signal(word_bits), Signal(word_bits)
-        member = Signal(index_bits(self._members))
-        fill_bank, any_one, loaded = Signal(), Signal(), Signal()
-        final_chunk, active = Signal(), Signal()
-        m.d.sync += final_word.eq((self.fan_in - 1) >> 5)
-        here_any = ring[_WORD - width :].any()
-        fresh = []
-        for place in range(width):
-            top = _WORD - 1 - place
-            shifted = Signal(name=f"shifted{place}")
+        ring = Signal(WORD)
+        sweep = Signal(2, init=3)  # 3: the seed; 0 to 2: the three shifts
+        word, drawing = Signal(max(1, word_bits)), Signal.like(turn)
+        any_one = Signal()
+        constant = start_state(0, self._index)
+        fresh: list[Value] = []
+        for place_in_chunk in range(width):
+            top = WORD - 1 - place_in_chunk
+            bit = Signal(name=f"fresh{place_in_chunk}")
             with m.Switch(sweep):
                 for number, (distance, low, high) in enumerate(
                     ((13, 13, 31), (-17, 0, 14), (5, 5, 31))
                 ):
                     here = [c for c in range(chunks) if low <= top - width * c <= high]
-                    source = top - distance if distance > 0 else -distance - 1 - place
+                    source = top - distance if distance > 0 else -distance - 1 - place_in_chunk
                     with m.Case(number):
-                        inside = _within(chunk, here, chunks)
-                        m.d.comb += shifted.eq(ring[source] & inside)
-                if place == width - 1:
-                    with m.Default():
-                        # A state of 0 becomes 1.
-                        m.d.comb += shifted.eq(final_chunk & ~(any_one | here_any))
-            fresh.append(ring[top] ^ shifted)
+                        inside = _within(self.chunk, here, chunks)
+                        m.d.comb += bit.eq(ring[top] ^ (ring[source] & inside))
+                with m.Default():
+                    bits = Const(
+                        sum((constant >> (top - width * c) & 1) << c for c in range(chunks)), chunks
+                    )
+                    mixed = self.seed[width - 1 - place_in_chunk] ^ bits.bit_select(self.chunk, 1)
+                    if place_in_chunk == width - 1:
+                        # The lowest bit of the state in the last chunk: not all may be 0.
+                        mixed |= self.is_final & ~any_one & ~Cat(fresh).any()
+                    m.d.comb += bit.eq(mixed)
+            fresh.append(bit)
         m.d.comb += [
-            final_chunk.eq(chunk == chunks - 1),
-            active.eq(loaded & ~full.bit_select(fill_bank, 1)),
-            write.en.eq(active & (sweep == 2)),
-            write.addr.eq(Cat((~chunk)[:chunk_bits], word, fill_bank)),
+            write.en.eq(~self.ready & (sweep == 2)),
+            write.addr.eq(Cat((~self.chunk)[:chunk_bits], word[:word_bits], drawing)),
             write.data.eq(Cat(reversed(fresh))),
         ]
-        with m.If(~loaded):
-            # The constant of the layer: what a seed of 0 starts from.
-            m.d.sync += [
-                ring.eq(self.seed ^ Const(start_state(0, self._index), _WORD)),
-                loaded.eq(1),
-                sweep.eq(3),
-                any_one.eq(0),
-            ]
-        with m.Elif(active):
-            m.d.sync += [
-                ring.eq(Cat(Cat(reversed(fresh)), ring[: _WORD - width])),
-                any_one.eq(any_one | here_any),
-                chunk.eq(Mux(final_chunk, 0, chunk + 1)),
-            ]
-            with m.If(final_chunk):
-                m.d.sync += sweep.eq(sweep + 1)  # 3 wraps to 0
-                with m.If(sweep == 2):
-                    m.d.sync += [sweep.eq(0), word.eq(word + 1)]
-                    with m.If(word == final_word):
-                        m.d.sync += [
-                            word.eq(0),
-                            full.bit_select(fill_bank, 1).eq(1),
-                            fill_bank.eq(~fill_bank),
-                            member.eq(member + 1),
-                        ]
-                        with m.If(member + 1 == self.members):
-                            m.d.sync += [member.eq(0), loaded.eq(0)]
+        m.d.sync += [
+            ring.eq(Cat(Cat(reversed(fresh)), ring[: WORD - width])),
+            any_one.eq(any_one | Cat(fresh).any()),
+        ]
+        with m.If(self.is_final):
+            m.d.sync += sweep.eq(Mux(sweep == 2, 0, sweep + 1))
+            with m.If(sweep == 2):
+                m.d.sync += word.eq(word + 1)
+                with m.If(word == words - 1):
+                    m.d.sync += [word.eq(0), drawing.eq(drawing + 1)]
+                    with m.If(drawing == self._members - 1):
+                        m.d.sync += self.ready.eq(1)
         return m
 
 
-def _within(chunk: Signal, here: list[int], chunks: int) -> Value:
+def _within(chunk: Value, here: list[int], chunks: int) -> Value:
     """Whether the chunk is one of a run that starts or ends with all of them."""
     if len(here) == chunks:
         return Const(1, 1)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spike times in any order to spike words sorted by step."""
 
-from amaranth import Array, Cat, Const, Module, Signal, unsigned
+from amaranth import Array, Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,7 +29,8 @@ class SpikeStore(wiring.Component):
     nowhere, whether the former is free or not. *Emitting* starts 4 cycles after the cycle in
     which the former was done with the last beat, and takes, for steps
     0..top, one cycle a step and one a word; a step without spikes costs its one cycle. With one
-    bank the next sample is collected after emission has ended, with two meanwhile. After a reset
+    bank the next sample is collected after emission has ended, with two meanwhile. A sample that
+    is sent several times begins again 2 cycles after its last word. After a reset
     the heads are cleared, one a cycle, before anything is collected.
 
     Parameters
@@ -52,6 +53,9 @@ class SpikeStore(wiring.Component):
     stop : In(1), stop_sample : In(2)
         Leave out what has not been sent yet of a sample (its number modulo 4): from the next
         cycle on, steps cost one cycle each, and the last one is marked by a word without spikes.
+    passes : In, is_first_pass : Out(1)
+        How often a sample is sent, and whether it is sent for the first time; only in stepwise
+        designs.
     entry : Out(ENTRY)
         Transfers to the former. Ready and not valid: a cycle that a source without gaps would
         have spared.
@@ -60,6 +64,8 @@ class SpikeStore(wiring.Component):
     def __init__(self, *, design: Design, layer: int) -> None:
         self._design = design
         self._layer = layer
+        passes = {"passes": In(range(design.members + 1)), "is_first_pass": Out(1)}
+        passes = passes if design.is_stepwise else {}
         super().__init__(
             {
                 "i": In(stream.Signature(spike_time_beat(design, layer))),
@@ -68,6 +74,7 @@ class SpikeStore(wiring.Component):
                 "last_step": In(design.step_bits),
                 "stop": In(1),
                 "stop_sample": In(2),
+                **passes,
                 "entry": Out(ENTRY),
             }
         )
@@ -81,16 +88,17 @@ class SpikeStore(wiring.Component):
         subgroups = count // width
         pointer_bits = index_bits(design.max_words(self._layer))
         # `single`: the list has one word. A word tells of the one behind it whether that is the
-        # last, so that a word's own place in the list is known before the memory gives it. It
-        # names the word after that one: the memory's answer has a cycle to become its address.
-        pointer = data.StructLayout(
-            {"index": pointer_bits, "second": pointer_bits, "valid": 1, "single": 1}
-        )
+        # last, so that a word's own place in the list is known before the memory gives it.
+        # Two banks stand for speed: there a word names the word after the next one, so that the
+        # memory's answer has a cycle to become its own address. It costs `second` in the heads.
+        skips = banks == 2
+        second = {"second": pointer_bits} if skips else {}
+        pointer = data.StructLayout({"index": pointer_bits, "valid": 1, "single": 1, **second})
         word = data.StructLayout(
             {
                 "group": index_bits(layer.groups),
                 "spikes": width,
-                "after_next": pointer_bits,
+                "next": pointer_bits,  # the word after the next one, if it skips
                 "next_is_last": 1,
             }
         )
@@ -309,16 +317,17 @@ class SpikeStore(wiring.Component):
         new_head = Signal(pointer)
         m.d.comb += [
             new_head.index.eq(stored.index),
-            new_head.second.eq(behind.index),
             new_head.valid.eq(1),
             new_head.single.eq(~behind.valid),
             words_write.en.eq(stored.valid),
             words_write.addr.eq(Cat(stored.index, stored.bank)[: len(words_write.addr)]),
             words_write.data.group.eq(stored.group),
             words_write.data.spikes.eq(stored.spikes),
-            words_write.data.after_next.eq(behind.second),
+            words_write.data.next.eq(behind.second if skips else behind.index),
             words_write.data.next_is_last.eq(behind.single),
         ]
+        if skips:
+            m.d.comb += new_head.second.eq(behind.index)
         m.d.sync += previous.eq(new_head)
         with m.If(stored.valid & (stored.step > top[stored.bank])):
             m.d.sync += top[stored.bank].eq(stored.step)
@@ -353,6 +362,8 @@ class SpikeStore(wiring.Component):
                 ]
         next_word = Signal(pointer_bits)
         following = Signal(pointer_bits)  # the word behind the one in hand, if there is one
+        if not skips:
+            m.d.comb += following.eq(words_read.data.next)
         m.d.comb += words_read.addr.eq(Cat(next_word, emit_bank)[: len(words_read.addr)])
         end_step = Signal(design.step_bits)
         m.d.comb += end_step.eq(top[emit_bank])
@@ -369,6 +380,15 @@ class SpikeStore(wiring.Component):
         end_of_list = Signal()  # the word in hand is the last of its step
         words_read_enable = Signal()
         m.d.comb += words_read.en.eq(words_read_enable)
+        final_pass = Signal(init=1)
+        if design.is_stepwise and design.members > 1:
+            sent = Signal(range(design.members))
+            m.d.sync += final_pass.eq(sent + 1 == self.passes)
+            with m.If(leave_step & final):
+                m.d.sync += sent.eq(Mux(final_pass, 0, sent + 1))
+            m.d.comb += self.is_first_pass.eq(sent == 0)
+        elif design.is_stepwise:
+            m.d.comb += self.is_first_pass.eq(1)
         emit_sample = Signal(2)
         stopped = Signal()
         with m.If(self.stop & (self.stop_sample == emit_sample)):
@@ -379,10 +399,12 @@ class SpikeStore(wiring.Component):
                     m.d.comb += head_enable.eq(1)
                     m.next = "HEAD"
             with m.State("HEAD"):
-                m.d.comb += [head_clear.eq(1), next_word.eq(head.index)]
+                m.d.comb += [head_clear.eq(final_pass), next_word.eq(head.index)]
                 with m.If(head.valid & ~stopped):
                     m.d.comb += words_read_enable.eq(1)
-                    m.d.sync += [end_of_list.eq(head.single), following.eq(head.second)]
+                    m.d.sync += end_of_list.eq(head.single)
+                    if skips:
+                        m.d.sync += following.eq(head.second)
                     m.next = "WORD"
                 with m.Else():
                     m.d.comb += [
@@ -405,10 +427,9 @@ class SpikeStore(wiring.Component):
                 ]
                 with m.If(self.o.ready):
                     m.d.comb += words_read_enable.eq(~end_of_list)
-                    m.d.sync += [
-                        end_of_list.eq(words_read.data.next_is_last),
-                        following.eq(words_read.data.after_next),
-                    ]
+                    m.d.sync += end_of_list.eq(words_read.data.next_is_last)
+                    if skips:
+                        m.d.sync += following.eq(words_read.data.next)
                     with m.If(end_of_list | (stopped & ~final)):
                         m.d.comb += leave_step.eq(1)
                     with m.Elif(stopped):
@@ -430,10 +451,11 @@ class SpikeStore(wiring.Component):
             m.d.sync += emit_step.eq(emit_step + 1)
             m.d.comb += [head_enable.eq(1), head_next.eq(emit_step + 1)]
             with m.If(final):
+                m.d.sync += emit_step.eq(0)
+            with m.If(final & final_pass):
                 m.d.sync += [
                     emit_sample.eq(emit_sample + 1),
                     stopped.eq(0),
-                    emit_step.eq(0),
                     top[emit_bank].eq(0),
                     full.bit_select(emit_bank, 1).eq(0),
                     busy.bit_select(emit_bank, 1).eq(0),

@@ -15,6 +15,7 @@ from hw.neuron_unit import NeuronUnit
 from hw.rate_encoder import RateEncoder
 from hw.replay_buffer import ReplayBuffer
 from hw.sampler import Sampler
+from hw.seed_feed import SeedFeed
 from hw.spike_store import SpikeStore
 from hw.step_layer import StepLayer
 from hw.write_target import threshold_target, weight_target
@@ -29,14 +30,16 @@ def add_step_chain(
 
     ::
 
-        pixels > IntensityTable > SpikeStore, or words > [ReplayBuffer: members] >
-        (pixels > RateEncoder >)
+        pixels > IntensityTable > SpikeStore, or
+        pixels > RateEncoder, or
+        words  > [ReplayBuffer: members] >
             [ReplayBuffer: blocks of a step] > StepLayer > NeuronUnit >
             ReplayBuffer: blocks of a step   > StepLayer > NeuronUnit > ... >
             ReplayBuffer: blocks of a step   > StepLayer > NeuronUnit > CommitteeReadout > records
 
     What stands in brackets is there only if the design may have several members, or the first
-    layer several blocks.
+    layer several blocks. Encoders of pixels play a sample once for each member themselves. Where
+    weights are drawn, a `Sampler` stands beside each `StepLayer`.
     """
     config = core.config
     reset = ResetInserter(~core.running)
@@ -44,13 +47,14 @@ def add_step_chain(
     source, counts = _encoder(m, core=core, design=design, writes=writes)
     moves = source.valid & source.ready & counts
     _count(m, core=core, index=0, word=source.p, valid=moves)
-    if design.members > 1 and not design.encodes_rates:
+    if design.members > 1 and design.sample_input != "pixels":
         m.submodules.members = members = reset(ReplayBuffer(design=design, layer=0))
         connect(m, source, members.i)
         m.d.comb += members.passes.eq(config.members)
         source = members.o
 
     unit_before = None
+    feeds: dict[int, Any] = {}
     for index, this in enumerate(design.layers):
         used = config.layers[index]
         if index > 0 or this.blocks > 1:
@@ -90,13 +94,19 @@ def add_step_chain(
             unit.write_data.eq(writes.data(threshold_target(design, index))),
         ]
         if this.sampled:
+            feed = feeds.get(this.inputs_per_cycle)
+            if feed is None:
+                feed = reset(SeedFeed(width=this.inputs_per_cycle))
+                feeds[this.inputs_per_cycle] = feed
+                m.submodules[f"seed{index}"] = feed
+                m.d.comb += feed.value.eq(config.seed)
             m.submodules[f"sampler{index}"] = sampler = reset(
                 Sampler(layer=this, index=index, members=design.members)
             )
-            fan_in = config.layers[index - 1].neurons if index else config.features
             m.d.comb += [
-                sampler.seed.eq(config.seed),
-                sampler.fan_in.eq(fan_in),
+                sampler.chunk.eq(feed.chunk),
+                sampler.is_final.eq(feed.is_final),
+                sampler.seed.eq(feed.seed),
                 sampler.members.eq(config.members),
                 sampler.group.eq(layer.random_group),
                 sampler.release.eq(layer.random_release),
@@ -157,10 +167,11 @@ def _encoder(
         table.write_data.fires.eq(~writes.data(0)[15]),
         store.every_step.eq(1),
         store.last_step.eq(core.config.steps - 1),
+        store.passes.eq(core.config.members),
         core.entry.eq(store.entry),
         core.entry.valid.eq(store.entry.valid & core.running),
     ]
-    return store.o, Const(1, 1)
+    return store.o, store.is_first_pass
 
 
 def _count(m: Module, *, core: wiring.Component, index: int, word: Any, valid: Value) -> None:

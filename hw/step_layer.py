@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stepwise layer: spike words in, the sums of P neurons in each step out."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -110,34 +110,35 @@ class StepLayer(wiring.Component):
             self.end.last.eq(self.i.p.last),
         ]
 
-        # Which rows next. Steps end in blocks two cycles apart or more, and steps eight or more,
-        # so that what is prepared here is settled when it is asked for.
-        block_row = Signal(index_bits(this.rows))
-        member_row, next_member_row = Signal.like(block_row), Signal.like(block_row)
-        if this.blocks > 1:
-            block = Signal(index_bits(this.blocks))
-            m.d.sync += final_block.eq(block + 1 == self.blocks)
-            with m.If(self.end.valid):
-                m.d.sync += [
-                    block.eq(Mux(final_block, 0, block + 1)),
-                    block_row.eq(block_row + this.groups),
-                ]
+        # Which rows next. Steps end in blocks two cycles apart or more, so that what is compared
+        # here is settled when it is asked for.
+        member_row = Signal(index_bits(this.rows))
+        block_row = member_row
         ends_pass = Signal()
         m.d.comb += ends_pass.eq(self.end.valid & final_block & self.i.p.last)
         if this.members > 1:
-            member = Signal(range(self._design.members))
-            m.d.sync += next_member_row.eq(member_row + this.rows_per_member)
-            with m.If(member + 1 == self.members):
-                m.d.sync += next_member_row.eq(0)
+            member, final_member = Signal(range(this.members)), Signal()
+            next_row = Signal.like(member_row)
+            m.d.sync += final_member.eq(member + 1 == self.members)
+            m.d.comb += next_row.eq(Mux(final_member, 0, member_row + this.rows_per_member))
             with m.If(ends_pass):
                 m.d.sync += [
-                    member.eq(Mux(member + 1 == self.members, 0, member + 1)),
-                    member_row.eq(next_member_row),
+                    member.eq(Mux(final_member, 0, member + 1)),
+                    member_row.eq(next_row),
                 ]
-        if this.blocks > 1 or this.members > 1:
-            with m.If(self.end.valid & final_block):
-                m.d.sync += block_row.eq(Mux(self.i.p.last, next_member_row, member_row))
-        base, place = Signal.like(block_row), Signal(range(max(this.groups, 2)))
+        else:
+            next_row = member_row
+        if this.blocks > 1:
+            block, block_row = Signal(index_bits(this.blocks)), Signal.like(member_row)
+            m.d.sync += final_block.eq(block + 1 == self.blocks)
+            with m.If(self.end.valid):
+                m.d.sync += [block.eq(block + 1), block_row.eq(block_row + this.groups)]
+                with m.If(final_block):
+                    m.d.sync += [
+                        block.eq(0),
+                        block_row.eq(Mux(self.i.p.last, next_row, member_row)),
+                    ]
+        base, place = Signal.like(member_row), Signal(range(max(this.groups, 2)))
         m.d.sync += [
             base.eq(block_row),
             place.eq(self.i.p.group),
@@ -160,7 +161,9 @@ class StepLayer(wiring.Component):
             # Here, as spikes come late out of a memory.
             stages[1].spikes.eq(stages[0].spikes & has_moved.replicate(width)),
         ]
+        # The register behind the memory.
         row_register = Signal(this.sign_bits)
+        weights: Value = row_register
         signs = memory.read_data[: this.sign_bits]
         if this.sampled:
             m.d.comb += [
@@ -168,15 +171,24 @@ class StepLayer(wiring.Component):
                 self.random_release.eq(ends_pass),
             ]
             undecided = memory.read_data[this.sign_bits :]
-            m.d.sync += row_register.eq(
-                signs | (undecided & self.random_bits.replicate(this.lanes))
-            )
+            if width == 1:
+                # Behind the register, where a lane's tables have inputs to spare.
+                undecided_register, random = Signal.like(row_register), Signal()
+                m.d.sync += [
+                    row_register.eq(signs),
+                    undecided_register.eq(undecided),
+                    random.eq(self.random_bits),
+                ]
+                weights = row_register | undecided_register & random.replicate(this.lanes)
+            else:
+                drawn = undecided & self.random_bits.replicate(this.lanes)
+                m.d.sync += row_register.eq(signs | drawn)
         else:
             m.d.sync += row_register.eq(signs)
         for number in range(this.lanes):
             m.submodules[f"lane{number}"] = lane = Lane(layer=this)
             m.d.comb += [
-                lane.bits.eq(row_register[number * width : (number + 1) * width]),
+                lane.bits.eq(weights[number * width : (number + 1) * width]),
                 lane.spikes.eq(stages[3].spikes),
                 lane.clear.eq(stages[3].first),
                 self.sums.sums[number].eq(lane.potential),

@@ -11,7 +11,6 @@ from hw.committee_readout import RECORD_CYCLES, answer_latency, member_latency
 from hw.design import Design, LayerDesign, ceil_div
 from hw.layer import layer_latency
 from hw.neuron_unit import block_cycles, state_latency, step_cycles
-from hw.sampler import draw_cycles
 from hw.step_sources import StepSource, busy_groups, step_source
 from model.description import Network
 
@@ -48,28 +47,6 @@ class StepSampleSchedule:
         return self.result - self.first_input + 1
 
 
-class _Draws:
-    """Times of a `hw.sampler.Sampler`; both banks are full at the start."""
-
-    def __init__(self, layer: LayerDesign, fan_in: int, members: int) -> None:
-        self._width, self._fan_in, self._members = layer.inputs_per_cycle, fan_in, members
-        self._done = [-2, -2]  # last cycles of the draws for this pass and the next
-        self._next = 2
-
-    @property
-    def ready(self) -> int:
-        """First cycle in which a word of this pass can be taken."""
-        return self._done[0] + 1
-
-    def release(self, cycle: int) -> None:
-        """The last word of the pass was taken."""
-        first = self._next % self._members == 0
-        start = max(self._done[1] + (2 if first else 1), cycle + 1)
-        cycles = draw_cycles(self._width, self._fan_in, first=first) - first
-        self._done = [self._done[1], start + cycles - 1]
-        self._next += 1
-
-
 class _LayerTimes:
     """Times of a `hw.step_layer.StepLayer`, the buffer before it and the neurons behind it."""
 
@@ -82,7 +59,6 @@ class _LayerTimes:
         self._delays = layer_latency(layer) + state_latency() + rows % layer.beats
         self._idle = 0
         self._last_taken = -1
-        self.draws: _Draws | None = None
         self.replay = ReplayTimes() if buffered else None
         #: First cycles in which the two places for steps in the buffer can be given away.
         self.places = [0, 0]
@@ -91,12 +67,11 @@ class _LayerTimes:
         self, offered: int, span: int, room_behind: int, *, final: bool = True, first: bool = True
     ) -> tuple[int, int]:
         """Take the words of a block's step; cycles of the first and the last one."""
-        begin = max(offered, self.draws.ready) if self.draws else offered
         room = max(self._idle, room_behind) if first else self._idle
-        last = max(begin + span, room)
+        last = max(offered + span, room)
         self._idle = last + (step_cycles if final else block_cycles)(self._layer)
         self._last_taken = last
-        return (begin if span else last), last
+        return (offered if span else last), last
 
     def play(self, words: int, room_behind: int) -> list[int]:
         """Take a step out of the buffer, once a block; cycles of the blocks' last words."""
@@ -164,8 +139,6 @@ def step_samples(
     layers = []
     for index, (layer, this) in enumerate(zip(network.layers, design.layers, strict=True)):
         times = _LayerTimes(this, layer.neurons, buffered=index > 0 or this.blocks > 1)
-        if this.sampled:
-            times.draws = _Draws(this, layer.fan_in, members)
         layers.append(times)
     answers = _Answers(design, network.classes)
     return tuple(
@@ -220,8 +193,6 @@ def _sample(
                     times.replay.accept(0)
                     times.replay.stored(int(seen[index - 1][-1][-1]))
                     ends = times.play(int(words[index - 1][member, step]), room)
-                if times.draws and last_step:
-                    times.draws.release(ends[-1])
                 seen[index].append(times.observed(ends))
             score = int(seen[-1][-1][-1])
             if (last_step and member == members - 1) or step_results:

@@ -74,15 +74,17 @@ class _Words:
 class _Sorted:
     """Words of a latency code out of a `hw.spike_store.SpikeStore`."""
 
-    def __init__(self, design: Design, trains: np.ndarray) -> None:
+    def __init__(self, design: Design, trains: np.ndarray, members: int) -> None:
         steps = trains.shape[1]
         self._busy = busy_groups(trains, design.layers[0].inputs_per_cycle).sum(axis=-1)
         times = np.where(trains.any(axis=1), trains.argmax(axis=1), steps)
         self._beats = store_work(design, 0, times, design.pixels_per_cycle, steps).beats
         self._store = StoreTimes(banks=design.store_banks, every_step=True)
         self._table = TableTimes(self._store)
+        self._members = members
 
     def begin(self, sample: int) -> None:
+        self._passes = self._members
         beats = self._beats[sample].reshape(-1).tolist()
         self.first_input, self.last_input = self._table.sample(beats)
         self._head = self._store.head()
@@ -93,9 +95,11 @@ class _Sorted:
         return (self._head + 1, words - 1) if words else (self._head, 0)
 
     def taken(self, step: int, first: int, last: int, *, ends_sample: bool) -> None:
-        self._head = last + 1
+        self._head = last + (2 if ends_sample else 1)
         if ends_sample:
-            self._store.emitted(last)
+            self._passes -= 1
+            if not self._passes:
+                self._store.emitted(last)
 
 
 class _Replayed:
@@ -224,7 +228,7 @@ def step_source(design: Design, trains: np.ndarray, members: int) -> tuple[StepS
         busy = busy_groups(trains, design.layers[0].inputs_per_cycle)
         # The last group marks the end of a step, with spikes or without.
         return _Rates(design, trains, members), busy[..., :-1].sum(axis=-1) + 1
-    source = _Sorted(design, trains) if design.has_table else _Words(words)
-    if design.members > 1:
-        return _Replayed(source, words, members), words
-    return source, words
+    if design.has_table:
+        return _Sorted(design, trains, members), words
+    source = _Words(words)
+    return (_Replayed(source, words, members) if design.members > 1 else source), words

@@ -124,7 +124,6 @@ def run_step_core(
             ctx.set(config.phase, network.encoding.phase)
         if design.sampled:
             ctx.set(config.seed, seed)
-            ctx.set(config.features, network.features)
         if design.step_results:
             ctx.set(config.step_results, step_results)
         for index, layer in enumerate(network.layers):
@@ -198,7 +197,5 @@ def idle_cycles(design: Design) -> int:
     cycles = design.steps + 2
     for layer in design.layers:
         if layer.sampled:
-            # Both banks of random bits.
-            draw = draw_cycles(layer.inputs_per_cycle, layer.fan_in, first=True)
-            cycles = max(cycles, 2 * draw + 4)
+            cycles = max(cycles, draw_cycles(layer, design.members) + 1)
     return cycles
