@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+import random
+
+import pytest
+from amaranth.sim import Simulator
+
+from hw.design import Fold, LayerDesign
+from hw.neuron_update import NeuronUpdate
+from model.description import Dynamics, NeuronKind, Reset
+from tests.hw.streams import plain
+
+
+def layer(kind, **fields):
+    return LayerDesign(
+        fan_in=30,
+        neurons=4,
+        fold=Fold(lanes=4),
+        potential_bits=6,
+        threshold_bits=9,
+        kind=kind,
+        dynamics=Dynamics(**fields),
+    )
+
+
+def clamp(value, bits):
+    return max(-(1 << bits - 1), min((1 << bits - 1) - 1, value))
+
+
+def reference(this, state, total, threshold):
+    """``model/stepwise.py`` in plain Python: state, spike, score."""
+    d = this.dynamics
+    x = total << d.fraction_bits
+    v = state["membrane"]
+    if this.kind is NeuronKind.INTEGRATOR:
+        v = clamp(v + x, d.membrane_bits)
+        return {"membrane": v}, 0, v - threshold
+    if this.kind is NeuronKind.LIF:
+        v = clamp(v - (v >> d.membrane_shift) + x, d.membrane_bits)
+        spike = v >= threshold
+        if spike:
+            v = v - threshold if d.reset is Reset.SUBTRACT else 0
+        return {"membrane": v}, int(spike), None
+    i, r = state["synapse"], state["refractory"]
+    v = clamp(v - (v >> d.membrane_shift) + i, d.membrane_bits)
+    i = clamp(i - (i >> d.synapse_shift) + x, d.synapse_bits)
+    spike = v >= threshold + r
+    r = min(r - (r >> d.refractory_shift) + d.refractory_jump * spike, (1 << d.refractory_bits) - 1)
+    return {"membrane": v, "synapse": i, "refractory": r}, int(spike), None
+
+
+LAYERS = {
+    "subtract": layer(
+        NeuronKind.LIF, fraction_bits=2, membrane_shift=3, reset="subtract", membrane_bits=9
+    ),
+    "zero": layer(NeuronKind.LIF, fraction_bits=6, membrane_shift=1, reset="zero", membrane_bits=7),
+    "response": layer(
+        NeuronKind.SPIKE_RESPONSE,
+        fraction_bits=3,
+        membrane_shift=2,
+        synapse_shift=4,
+        refractory_shift=2,
+        refractory_jump=50,
+        membrane_bits=8,
+        synapse_bits=9,
+        refractory_bits=7,
+    ),
+    "great jump": layer(
+        NeuronKind.SPIKE_RESPONSE,
+        membrane_shift=15,
+        synapse_shift=1,
+        refractory_shift=15,
+        refractory_jump=1000,
+        membrane_bits=5,
+        synapse_bits=3,
+        refractory_bits=4,
+    ),
+    "integrator": layer(NeuronKind.INTEGRATOR, membrane_bits=7),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_step_is_that_of_the_model(name):
+    this = LAYERS[name]
+    rng = random.Random(3)
+    dut = NeuronUpdate(layer=this)
+    d = this.dynamics
+    low = 1 if this.kind is not NeuronKind.INTEGRATOR else -255
+
+    def pick(first, last):
+        return rng.choice([first, last, 0, rng.randint(first, last), rng.randint(first, last)])
+
+    cases = []
+    for _ in range(400):
+        state = {"membrane": pick(-(1 << d.membrane_bits - 1), (1 << d.membrane_bits - 1) - 1)}
+        if this.kind is NeuronKind.SPIKE_RESPONSE:
+            state["synapse"] = pick(-(1 << d.synapse_bits - 1), (1 << d.synapse_bits - 1) - 1)
+            state["refractory"] = pick(0, (1 << d.refractory_bits) - 1)
+        cases.append((state, pick(-30, 30), max(low, pick(low, 255))))
+    found = []
+
+    async def bench(ctx):
+        for number in range(len(cases) + dut.latency):
+            if number < len(cases):
+                state, total, threshold = cases[number]
+                ctx.set(dut.state, state)
+                ctx.set(dut.sum, total)
+                ctx.set(dut.threshold, threshold)
+            await ctx.tick()
+            if number >= dut.latency - 1 and len(found) < len(cases):
+                score = ctx.get(dut.score) if this.kind is NeuronKind.INTEGRATOR else None
+                found.append((plain(ctx.get(dut.next_state)), ctx.get(dut.spike), score))
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert found == [reference(this, *case) for case in cases]
