@@ -15,6 +15,8 @@ from popspike.options import samples_at_hand
 __all__ = ["Pace", "pace_of"]
 
 _BATCH = 500
+# The schedule of a committee goes through every step of every member.
+_STEP_SAMPLES = 50
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,8 +48,49 @@ class Pace:
 def pace_of(
     network: Network, design: Design, *, dataset: str | None = None, data_dir: Path | None = None
 ) -> Pace:
-    """Return the pace over the test set where it is at hand, else over the shipped digits."""
-    return _pace(network, design, samples_at_hand(network, dataset, data_dir))
+    """Return the pace over the test set where it is at hand, else over the shipped digits.
+
+    Of a network with a state at every step over the first samples of that set, with all members
+    that the network stores or the gateware can draw.
+    """
+    samples = samples_at_hand(network, dataset, data_dir)
+    if network.is_stepwise:
+        return _step_pace(network, design, samples.head(_STEP_SAMPLES))
+    return _pace(network, design, samples)
+
+
+def _step_pace(network: Network, design: Design, samples: Samples) -> Pace:
+    from hw.schedule import schedule
+    from model.golden import run_stepwise
+
+    members = design.members if network.is_sampled else network.members
+    seed = 1 if network.is_sampled else None
+    trace = run_stepwise(network, samples.images, members=members, seed=seed)
+    spikes = [trace.input_spikes.numpy(), *(part.numpy() for part in trace.spikes)]
+    whole = schedule(design, network, spikes, members=members)
+    alone = [
+        schedule(
+            design,
+            network,
+            [spikes[0][index : index + 1], *(part[:, index : index + 1] for part in spikes[1:])],
+            members=members,
+        )
+        for index in range(min(5, len(samples)))
+    ]
+    # Every spike needs a weight of each neuron that it reaches, in every member.
+    counts = [members * trace.input_counts.numpy()]
+    counts += [part.sum(dim=0).numpy() for part in trace.spike_counts]
+    bits = sum(
+        float(count.mean()) * layer.neurons
+        for count, layer in zip(counts, network.layers, strict=True)
+    )
+    return Pace(
+        cycles_per_image=whole.cycles_per_image,
+        latency_cycles=float(np.mean([one.samples[0].latency for one in alone])),
+        weight_bits=bits,
+        images=len(samples),
+        origin=samples.origin,
+    )
 
 
 def _pace(network: Network, design: Design, samples: Samples) -> Pace:

@@ -57,12 +57,15 @@ class Target:
         Serial port; a virtual board that is kept running has one, too.
     like
         Board whose gateware a virtual board holds; None: see `choose_design`.
+    members
+        Most members that a virtual board is built for, where they are drawn.
     """
 
     board: str
     port: str | None
     baud: int
     like: str | None = None
+    members: int | None = None
 
     def __post_init__(self) -> None:
         from hw.boards import BOARDS, UnknownBoardError, find_board
@@ -92,7 +95,7 @@ def open_device(target: Target, networks: Sequence[Network]) -> Iterator[tuple[D
         return
     from sim.virtual_board import VirtualBoard
 
-    design, _ = choose_design(networks, target.like)
+    design, _ = choose_design(networks, target.like, members=target.members)
     board = VirtualBoard(design)
     with stage("compiling and starting the virtual board (quick when done before)"):
         board.start()

@@ -25,8 +25,19 @@ OptionalBoard = Annotated[
 ]
 
 
-def choose_design(networks: Sequence[Network], board: str | None) -> tuple[Design, str]:
+def choose_design(
+    networks: Sequence[Network], board: str | None, *, members: int | None = None
+) -> tuple[Design, str]:
     """Return the design that shall hold the networks, and for what it is made, in words.
+
+    Parameters
+    ----------
+    networks
+        The networks.
+    board
+        Name of a board; None: the one that is meant by default.
+    members
+        Most members, as `hw.fold.default_design` takes them.
 
     Raises
     ------
@@ -38,8 +49,8 @@ def choose_design(networks: Sequence[Network], board: str | None) -> tuple[Desig
     from hw.fold import default_design
 
     if board is not None:
-        return default_design(networks, board), board
+        return default_design(networks, board, members=members), board
     try:
-        return default_design(networks, DEFAULT_BOARD), DEFAULT_BOARD
+        return default_design(networks, DEFAULT_BOARD, members=members), DEFAULT_BOARD
     except CapacityError:
-        return default_design(networks, None), "any chip"
+        return default_design(networks, None, members=members), "any chip"

@@ -21,10 +21,13 @@ __all__ = [
     "BoardOption",
     "DataDirOption",
     "DatasetOption",
+    "BuiltMembersOption",
     "JsonOption",
+    "MembersOption",
     "NetworkArgument",
     "NetworkOption",
     "PartOption",
+    "SeedOption",
     "find_dataset",
     "find_network",
     "find_predictor",
@@ -59,6 +62,23 @@ PartOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+MembersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--members", "-k", help="Members of a committee: the first K, or K that are drawn."
+    ),
+]
+SeedOption = Annotated[
+    int | None, typer.Option(help="Of drawn members, 1 to 4294967295; gives the same ones.")
+]
+BuiltMembersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--members",
+        "-k",
+        help="Most members that the gateware shall have; default: as many as the networks store.",
+    ),
+]
 BoardOption = Annotated[
     str, typer.Option("--board", "-b", help="icebreaker, ulx3s-25f or ulx3s-85f.")
 ]

@@ -14,6 +14,7 @@ from firmware.image import device_image
 from hw.core import probe_layout
 from hw.design import Design
 from hw.export_top import bundle_fields
+from hw.sampler import draw_cycles
 from hw.spike_word import output_record
 from hw.step_shapes import neuron_state
 from model.description import Network
@@ -21,7 +22,15 @@ from model.events import Events
 from sim.compare import Observation, Record
 from sim.samples import sample_beats
 
-__all__ = ["Seen", "StepSeen", "read_seen", "read_step_seen", "settle_cycles", "write_bench"]
+__all__ = [
+    "Seen",
+    "StepSeen",
+    "patience_cycles",
+    "read_seen",
+    "read_step_seen",
+    "settle_cycles",
+    "write_bench",
+]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,12 +85,11 @@ def settle_cycles(design: Design) -> int:
     cycles = design.steps + 8
     for layer in design.layers:
         if layer.sampled:
-            # Two sets of random bits.
-            cycles = max(cycles, 2 * (3 * layer.fan_in + 100) + 8)
+            cycles = max(cycles, draw_cycles(layer, design.members) + 8)
     return cycles
 
 
-def _patience(design: Design) -> int:
+def patience_cycles(design: Design) -> int:
     """More cycles than a sample can take with pauses: all words of all layers, for every block."""
     if design.is_stepwise:
         step = sum(layer.blocks * (layer.groups + layer.beats + 32) for layer in design.layers)
@@ -133,7 +141,7 @@ def write_bench(
         fields=[name for name, _ in probe_layout(design, 0) if name != "valid"],
         seed=seed,
         stall=stall,
-        patience=_patience(design),
+        patience=patience_cycles(design),
     )
 
 

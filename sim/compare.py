@@ -30,7 +30,7 @@ class Divergence:
     ----------
     image
         Index of the image in the run.
-    layer, neuron, step
+    layer, member, neuron, step
         Where; None if the quantity has no such coordinate.
     quantity
         What was compared.
@@ -40,6 +40,7 @@ class Divergence:
 
     image: int
     layer: int | None = None
+    member: int | None = None
     neuron: int | None = None
     step: int | None = None
     quantity: str
@@ -47,7 +48,8 @@ class Divergence:
     found: object
 
     def __str__(self) -> str:
-        places = (("layer", self.layer), ("neuron", self.neuron), ("step", self.step))
+        names = ("layer", "member", "neuron", "step")
+        places = ((name, getattr(self, name)) for name in names)
         where = [f"image {self.image}", *(f"{n} {v}" for n, v in places if v is not None)]
         return f"{', '.join(where)}: {self.quantity} must be {self.expected}, not {self.found}"
 

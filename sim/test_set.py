@@ -18,19 +18,19 @@ from firmware.image import device_image
 from hw.design import Design
 from hw.export import export
 from hw.export_top import bundle_fields
-from hw.schedule import schedule
 from hw.spike_word import output_record
 from model.description import Network
-from model.golden import run as run_golden
+from sim.bench_files import patience_cycles, settle_cycles
+from sim.cases import Samples
 from sim.cells import cell_models
-from sim.compare import Divergence, Record, compare_records
+from sim.choice import Choice
+from sim.compare import Divergence
+from sim.judges import Judge, Raw, make_judge
 from sim.samples import sample_beats
 from sim.verilator import build_executable
 
 __all__ = ["SimulationError", "TestSetOutcome", "run_test_set"]
 
-#: Images that the golden model takes at a time.
-_BATCH = 500
 #: Divergences that are kept.
 _KEPT = 20
 
@@ -77,21 +77,12 @@ class TestSetOutcome:
     winners: np.ndarray = dataclasses.field(repr=False)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Raw:
-    """Records and cycles of one process."""
-
-    first_beats: np.ndarray
-    last_beats: np.ndarray
-    record_cycles: np.ndarray
-    records: list[Record]
-
-
 def run_test_set(
     network: Network,
-    images: np.ndarray,
+    images: Samples,
     design: Design,
     *,
+    choice: Choice | None = None,
     processes: int | None = None,
     progress: Callable[[int], None] | None = None,
     cache: Path | None = None,
@@ -103,9 +94,11 @@ def run_test_set(
     network
         Loaded through the accelerator's own loader.
     images
-        uint8 (N, features) or (N, height, width).
+        uint8 (N, features) or (N, height, width); events for a network of events.
     design
         Gateware; must hold the network.
+    choice
+        Members, seed and answers of a network with members.
     processes
         Simulators that run side by side, each on its part of the images; as many as there are
         cores if not given.
@@ -126,7 +119,10 @@ def run_test_set(
     """
     if not len(images):
         raise ValueError("Images must number at least 1, not 0")
-    images = np.asarray(images).reshape(len(images), -1)
+    if isinstance(images, np.ndarray):
+        images = images.reshape(len(images), -1)
+    choice = choice or Choice()
+    choice.check(network)
     image = device_image(network, design)
     begun = time.monotonic()
     simulator = _compile(design, cache)
@@ -136,12 +132,13 @@ def run_test_set(
     with tempfile.TemporaryDirectory(prefix="popspike-") as folder:
         jobs = []
         for number, part in enumerate(parts):
-            jobs.append(_prepare(Path(folder), number, design, network, image, images[part]))
+            jobs.append(
+                _prepare(Path(folder), number, design, network, image, images[part], choice)
+            )
         _run_all(simulator, jobs, progress)
         raw = [_read(job, design, len(part)) for job, part in zip(jobs, parts, strict=True)]
-    return _judge(
-        network, images, design, parts, raw, compiled - begun, lambda: time.monotonic() - compiled
-    )
+    judge = make_judge(network, design, choice)
+    return _judge(judge, images, parts, raw, compiled - begun, lambda: time.monotonic() - compiled)
 
 
 def _compile(design: Design, cache: Path | None) -> Path:
@@ -159,23 +156,28 @@ def _compile(design: Design, cache: Path | None) -> Path:
 
 
 def _prepare(
-    folder: Path, number: int, design: Design, network: Network, image: bytes, images: np.ndarray
+    folder: Path,
+    number: int,
+    design: Design,
+    network: Network,
+    image: bytes,
+    images: Samples,
+    choice: Choice,
 ) -> list[str]:
     """Write the input files of one process; returns its arguments."""
     samples = sample_beats(design, network, images)
     beat_bytes = (samples[0].width + 7) // 8
-    header = np.array(
-        [beat_bytes, len(samples), *(len(sample.beats) for sample in samples)], dtype="<u4"
-    )
+    answers = network.steps if choice.step_results else 1
+    lengths = [len(sample.beats) for sample in samples]
+    header = np.array([beat_bytes, len(samples), answers, *lengths], dtype="<u4")
     paths = [folder / f"{name}{number}" for name in ("image", "samples", "results")]
     paths[0].write_bytes(image)
     paths[1].write_bytes(header.tobytes() + b"".join(sample.to_bytes() for sample in samples))
-    # Far longer than any sample takes: all words of all layers, for every block.
-    patience = 10_000 + 4 * sum(
-        layer.blocks * (design.max_words(index) + design.steps + layer.planes)
-        for index, layer in enumerate(design.layers)
-    )
-    return [*map(str, paths), str(patience)]
+    members = network.members if choice.members is None else choice.members
+    numbers = [2 * patience_cycles(design), settle_cycles(design)]
+    for write in choice.writes(design, members):
+        numbers += write
+    return [*map(str, paths), *map(str, numbers)]
 
 
 def _run_all(
@@ -213,7 +215,7 @@ def _run_all(
                 )
 
 
-def _read(job: list[str], design: Design, samples: int) -> _Raw:
+def _read(job: list[str], design: Design, samples: int) -> Raw:
     """Read the result file of one process."""
     content = Path(job[2]).read_bytes()
     record_bytes = int.from_bytes(content[:4], "little")
@@ -222,90 +224,50 @@ def _read(job: list[str], design: Design, samples: int) -> _Raw:
     entry = np.dtype([("cycle", "<u8"), ("last", "u1"), ("data", "u1", (record_bytes,))])
     entries = np.frombuffer(content[beats_end:], dtype=entry)
     bits = np.unpackbits(entries["data"], axis=1, bitorder="little")
-    fields = {}
+    records = {}
     for field in bundle_fields(output_record(design)):
         part = bits[:, field.offset : field.offset + field.width].astype(np.int64)
-        weights = 1 << np.arange(field.width)
+        weights = np.left_shift(np.int64(1), np.arange(field.width))
         if field.signed:
             weights[-1] = -weights[-1]
-        fields[field.name] = (part @ weights).tolist()
-    cycles = entries["cycle"].astype(np.int64)
-    records = [
-        Record(
-            cycle=cycle, fired=bool(fired), last=bool(last), **dict(zip(names, rest, strict=True))
-        )
-        for names in [("neuron", "step", "score", "winner")]
-        for cycle, fired, last, *rest in zip(
-            cycles.tolist(),
-            fields["fired"],
-            entries["last"].tolist(),
-            *(fields[name] for name in names),
-            strict=True,
-        )
-    ]
-    return _Raw(
-        first_beats=beats[:, 0], last_beats=beats[:, 1], record_cycles=cycles, records=records
-    )
+        records[field.name] = part @ weights
+    records["cycle"] = entries["cycle"].astype(np.int64)
+    records["last"] = entries["last"].astype(bool)
+    return Raw(first_beats=beats[:, 0], last_beats=beats[:, 1], records=records)
 
 
 def _judge(
-    network: Network,
-    images: np.ndarray,
-    design: Design,
+    judge: Judge,
+    images: Samples,
     parts: Sequence[np.ndarray],
-    raw: Sequence[_Raw],
+    raw: Sequence[Raw],
     compile_seconds: float,
     run_seconds: Callable[[], float],
 ) -> TestSetOutcome:
     """Hold everything against the golden model and the schedule."""
     differing: set[int] = set()
-    divergences: list[Divergence] = []
-    as_scheduled = True
+    values: list[Divergence] = []
+    cycles: list[Divergence] = []
     spans, results, winners = 0, 0, []
     for part, seen in zip(parts, raw, strict=True):
-        arrivals: list[list[np.ndarray]] = [[] for _ in range(len(network.layers) + 1)]
-        for start in range(0, len(part), _BATCH):
-            batch = part[start : start + _BATCH]
-            trace = run_golden(network, images[batch], early_stop=design.early_stop)
-            records = seen.records[start * network.classes : (start + len(batch)) * network.classes]
-            for found in compare_records(network, trace, records):
-                where = int(batch[found.image])
-                differing.add(where)
-                divergences.append(dataclasses.replace(found, image=where))
-            for kept, times in zip(arrivals, (trace.input_steps, *trace.spike_steps), strict=True):
-                kept.append(times.numpy())
-        plan = schedule(design, network, [np.concatenate(kept) for kept in arrivals])
-        last = np.array([record.last for record in seen.records])
-        stamps = seen.record_cycles[last]
-        origin = plan.samples[0].first_input
-        for quantity, expected, found in (
-            ("cycle of the first beat", [s.first_input for s in plan.samples], seen.first_beats),
-            ("cycle of the last beat", [s.last_input for s in plan.samples], seen.last_beats),
-            ("cycle of the last record", plan.results.tolist(), stamps),
-        ):
-            wrong = np.flatnonzero(np.array(expected) - origin != found)
-            as_scheduled &= not wrong.size
-            for index in wrong[:_KEPT]:
-                divergences.append(
-                    Divergence(
-                        image=int(part[index]),
-                        quantity=quantity,
-                        expected=int(expected[index]) - origin,
-                        found=int(found[index]),
-                    )
-                )
+        found, late = judge.judge(images[part], seen)
+        for divergences, kept in ((found, values), (late, cycles)):
+            kept += [dataclasses.replace(each, image=int(part[each.image])) for each in divergences]
+        differing |= {int(part[each.image]) for each in found}
+        ends = judge.ends(seen)
+        stamps = seen.records["cycle"][ends]
         spans += int(stamps[-1] - stamps[0])
         results += len(stamps) - 1
-        winners += [record.winner for record in seen.records if record.last]
-    longest = [int(seen.record_cycles[-1]) + 1 for seen in raw]
+        winners.append(seen.records["winner"][ends])
+    longest = [int(seen.records["cycle"][-1]) + 1 for seen in raw]
     return TestSetOutcome(
         images=len(images),
         mismatches=len(differing),
-        divergences=tuple(divergences[:_KEPT]),
-        cycles_as_scheduled=as_scheduled,
+        divergences=tuple((values + cycles)[:_KEPT]),
+        cycles_as_scheduled=not cycles,
         cycles_per_image=spans / results if results else float(longest[0]),
         cycles=sum(longest),
         compile_seconds=compile_seconds,
         run_seconds=run_seconds(),
-        winners=np.array(winners, dtype=np.int64),
+        winners=np.concatenate(winners),
     )

@@ -5,20 +5,20 @@ import dataclasses
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hw.design import Design
 from hw.export import export
-from hw.schedule import Schedule, schedule
 from model.description import Network
-from model.golden import Trace
-from model.golden import run as run_golden
-from sim.bench_files import Seen, read_seen, write_bench
+from model.golden import StepwiseTrace, Trace
+from sim.cases import Case, Samples, make_case
 from sim.cells import cell_models
-from sim.compare import Divergence, Record, compare, compare_cycles, unfold
+from sim.choice import Choice
+from sim.compare import Divergence
 from sim.simulator import BenchError, Simulator, build_simulator, run_bench
 
 __all__ = ["Verification", "verify"]
@@ -49,7 +49,8 @@ class Verification:
     cycles_per_image
         Mean cycles from result to result, images sent back to back; the latency for one image.
     potentials
-        Potentials compared, over both runs; steps that the hardware skips are not counted.
+        Potentials, or states, compared over both runs; steps that the hardware skips are not
+        counted.
     simulators
         What it ran on.
     waveform
@@ -59,7 +60,8 @@ class Verification:
     trace
         The golden model's run.
     rtl_potentials
-        Per layer, int64 (N, T, neurons), from the hardware alone.
+        Per layer, int64 (N, T, neurons), from the hardware alone; of a committee the membranes of
+        its first member.
     """
 
     images: int
@@ -71,7 +73,7 @@ class Verification:
     simulators: tuple[str, ...]
     waveform: Path | None
     seconds: float
-    trace: Trace = dataclasses.field(repr=False)
+    trace: Trace | StepwiseTrace = dataclasses.field(repr=False)
     rtl_potentials: list[np.ndarray] = dataclasses.field(repr=False)
 
     @property
@@ -82,9 +84,10 @@ class Verification:
 
 def verify(
     network: Network,
-    images: np.ndarray,
+    images: Samples,
     design: Design,
     *,
+    choice: Choice | None = None,
     simulators: tuple[str, ...] = ("verilator",),
     verilog: Path | None = None,
     folder: Path | None = None,
@@ -102,9 +105,11 @@ def verify(
     network
         Loaded through the accelerator's own loader.
     images
-        uint8 (N, features) or (N, height, width).
+        uint8 (N, features) or (N, height, width); events for a network of events.
     design
         Gateware; must hold the network.
+    choice
+        Members, seed and answers of a network with members.
     simulators
         Names, see `sim.simulator.available_simulators`.
     verilog
@@ -133,13 +138,12 @@ def verify(
     if not simulators:
         raise ValueError("Simulators must be at least one, not none")
     design.check(network)
-    images = np.asarray(images).reshape(len(images), -1)
+    if isinstance(images, np.ndarray):
+        images = images.reshape(len(images), -1)
     say = progress or (lambda _: None)
     begun = time.monotonic()
     say("golden model")
-    trace = run_golden(network, images, record_potentials=True, early_stop=design.early_stop)
-    arrivals = [times.numpy() for times in (trace.input_steps, *trace.spike_steps)]
-    plan = schedule(design, network, arrivals)
+    case = make_case(network, images, design, choice or Choice())
     differing: set[int] = set()
     values: list[Divergence] = []
     cycles: list[Divergence] = []
@@ -156,65 +160,39 @@ def verify(
             simulator = build_simulator(name, sources, top=_TOP, cache=cache)
             for stall in (0.0, _STALL):
                 say(f"{name}, {'random pauses' if stall else 'back to back'}")
-                seen = _run(
-                    simulator, place / f"{name}-{bool(stall)}", design, network, images, stall, seed
-                )
-                found = list(
-                    compare(
-                        design=design,
-                        network=network,
-                        trace=trace,
-                        observations=seen.observations,
-                        records=seen.records,
-                    )
-                )
+                seen = _run(simulator, place / f"{name}-{bool(stall)}", case, images, stall, seed)
+                found = case.differences(seen)
                 if seen.failure and not found:
                     raise BenchError(seen.failure)
                 values += found
                 differing |= {divergence.image for divergence in found}
-                compared += sum(len(one.potentials) for part in seen.observations for one in part)
+                compared += case.compared(seen)
                 if not stall:
-                    cycles += _cycles(network, plan, seen)
+                    cycles += case.late(seen)
                 reference = reference or seen
         waveform = None
         if values or cycles:
             say("waveform of the first difference")
             first = min((values or cycles), key=lambda divergence: divergence.image).image
             target = Path(folder or "build/verify") / f"image{first}.vcd"
-            waveform = _waveform(
-                simulators[0], sources, place, design, network, images, first, target, cache
-            )
+            waveform = _waveform(simulators[0], sources, place, case, images, first, target, cache)
     return Verification(
         images=len(images),
         mismatches=len(differing),
         divergences=tuple((values[:_KEPT] + cycles)[:_KEPT]),
         cycles_as_scheduled=not cycles,
-        cycles_per_image=_cycles_per_image(reference.records),
+        cycles_per_image=_cycles_per_image(case.results(reference)),
         potentials=compared,
         simulators=tuple(simulators),
         waveform=waveform,
         seconds=time.monotonic() - begun,
-        trace=trace,
-        rtl_potentials=unfold(design, network, reference.observations),
+        trace=case.trace,
+        rtl_potentials=case.unfold(reference),
     )
 
 
-def _cycles(network: Network, plan: Schedule, seen: Seen) -> list[Divergence]:
-    return list(
-        compare_cycles(
-            network=network,
-            schedule=plan,
-            first_beats=seen.first_beats,
-            last_beats=seen.last_beats,
-            observations=seen.observations,
-            records=seen.records,
-        )
-    )
-
-
-def _cycles_per_image(records: list[Record]) -> float:
+def _cycles_per_image(ends: Sequence[int]) -> float:
     """Mean distance of results; cycles from the first beat to the result for one image."""
-    ends = [record.cycle for record in records if record.last]
     if len(ends) < 2:
         return float(ends[0] + 1) if ends else 0.0
     return (ends[-1] - ends[0]) / (len(ends) - 1)
@@ -223,17 +201,16 @@ def _cycles_per_image(records: list[Record]) -> float:
 def _run(
     simulator: Simulator,
     folder: Path,
-    design: Design,
-    network: Network,
-    images: np.ndarray,
+    case: Case,
+    images: Samples,
     stall: float,
     seed: int,
     *,
     waves: bool = False,
-) -> Seen:
+) -> Any:
     """One run of the bench."""
     folder.mkdir(parents=True)
-    write_bench(folder, design, network, images, stall=stall, seed=seed)
+    case.write(folder, images, stall=stall, seed=seed)
     failure = None
     try:
         run_bench(simulator, bench=_BENCH, folder=folder, waves=waves)
@@ -241,16 +218,15 @@ def _run(
         if not (folder / "seen.npz").exists():
             raise
         failure = str(error)
-    return read_seen(folder / "seen.npz", design, failure)
+    return case.read(folder / "seen.npz", failure)
 
 
 def _waveform(
     name: str,
     sources: tuple[Path, ...],
     place: Path,
-    design: Design,
-    network: Network,
-    images: np.ndarray,
+    case: Case,
+    images: Samples,
     image: int,
     target: Path,
     cache: Path | None,
@@ -259,7 +235,7 @@ def _waveform(
     simulator = build_simulator(name, sources, top=_TOP, waves=True, cache=cache)
     folder = place / "waveform"
     part = images[max(0, image - 2) : image + 1]
-    _run(simulator, folder, design, network, part, 0.0, 0, waves=True)
+    _run(simulator, folder, case, part, 0.0, 0, waves=True)
     made = next(path for path in sorted(folder.iterdir()) if path.suffix in (".vcd", ".fst"))
     target.parent.mkdir(parents=True, exist_ok=True)
     return Path(shutil.move(made, target.with_suffix(made.suffix)))

@@ -11,6 +11,7 @@ from popspike.console import out, print_json, stage
 from popspike.cycles import pace_of
 from popspike.options import (
     BoardOption,
+    BuiltMembersOption,
     DataDirOption,
     DatasetOption,
     JsonOption,
@@ -40,6 +41,7 @@ def build(
     ] = False,
     dataset: DatasetOption = None,
     data_dir: DataDirOption = None,
+    members: BuiltMembersOption = None,
     json: JsonOption = False,
 ) -> None:
     """Build a bitstream whose clock is met; one that misses its clock fails and leaves none.
@@ -57,7 +59,7 @@ def build(
     networks = [find_network(name) for name in network]
     name = f"{Path(network[0]).stem}-{board}"
     folder = output or Path("build") / name
-    design = default_design(networks, board)
+    design = default_design(networks, board, members=members)
     pace = pace_of(networks[0], design, dataset=dataset, data_dir=data_dir)
     with stage(f"building for {board}") as say:
         facts = build_design(

@@ -9,6 +9,7 @@ from popspike.console import figures, out, print_json, table
 from popspike.cycles import pace_of
 from popspike.options import (
     BoardOption,
+    BuiltMembersOption,
     DataDirOption,
     DatasetOption,
     JsonOption,
@@ -26,6 +27,7 @@ def estimate(
     board: BoardOption = "icebreaker",
     dataset: DatasetOption = None,
     data_dir: DataDirOption = None,
+    members: BuiltMembersOption = None,
     json: JsonOption = False,
 ) -> None:
     """Resources, clock, cycles and images a second of a gateware, in seconds instead of minutes.
@@ -41,7 +43,7 @@ def estimate(
 
     networks = [find_network(name) for name in network]
     chosen = find_board(board)
-    design = default_design(networks, board)
+    design = default_design(networks, board, members=members)
     pace = pace_of(networks[0], design, dataset=dataset, data_dir=data_dir)
     found = estimate_resources(design, chosen)
     clock = chosen.target_mhz

@@ -8,7 +8,7 @@ import typer
 
 from popspike.console import figures, print_json
 from popspike.gateware import OptionalBoard, choose_design
-from popspike.options import JsonOption, find_network
+from popspike.options import BuiltMembersOption, JsonOption, find_network
 
 __all__ = ["generate"]
 
@@ -26,8 +26,9 @@ def generate(
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the files and of the top.")] = "popspike",
     probes: Annotated[
-        bool, typer.Option("--probes", help="Add ports that show every potential.")
+        bool, typer.Option("--probes", help="Add ports that show every potential or state.")
     ] = False,
+    members: BuiltMembersOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write Verilog with AXI4-Stream ports, a JSON side file, and the device image of each network.
@@ -42,7 +43,7 @@ def generate(
     from hw.export import export
 
     networks = [find_network(each) for each in network]
-    design, made_for = choose_design(networks, board)
+    design, made_for = choose_design(networks, board, members=members)
     folder = output or Path("build") / "generate" / Path(network[0]).stem
     verilog, side = export(design, folder, name=name, probes=probes)
     images = []

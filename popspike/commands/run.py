@@ -25,9 +25,12 @@ from popspike.options import (
     DataDirOption,
     DatasetOption,
     JsonOption,
+    MembersOption,
+    SeedOption,
     find_network,
     samples_at_hand,
 )
+from sim.choice import Choice
 
 __all__ = ["classify", "run"]
 
@@ -48,6 +51,8 @@ def run(
     port: PortOption = None,
     baud: BaudOption = 115200,
     like: LikeOption = None,
+    members: MembersOption = None,
+    seed: SeedOption = None,
     plot: Annotated[
         Path | None, typer.Option(help="Picture of the first image: spikes, potentials.")
     ] = None,
@@ -56,29 +61,38 @@ def run(
     """Load a network over the serial line, send images, compare the answers with the golden model.
 
     With several networks, each is loaded into the same running gateware in turn. The exit code is
-    1 if a class, a spike time or a score differs from the golden model's.
+    1 if a class, a spike time, a vote or a score differs from the golden model's. A committee
+    answers with the class, the share of members that agree, and a probability.
 
     Examples:  popspike run bs4nn-mnist-256 --board virtual --images 20
 
     popspike run bs4nn-mnist-600 --board icebreaker --port /dev/ttyUSB1 --dataset mnist
+
+    popspike run bisnn-moons-committee --members 4
     """
-    target = Target(board=board, port=port, baud=baud, like=like)
     networks = [find_network(name) for name in network]
+    choice = Choice(members=members, seed=seed)
+    for each in networks:
+        choice.check(each)
+    drawn = members if any(each.is_sampled for each in networks) else None
+    target = Target(board=board, port=port, baud=baud, like=like, members=drawn)
     samples = [samples_at_hand(each, dataset, data_dir).head(images) for each in networks]
     runs = []
     with open_device(target, networks) as (device, where):
         for name, loaded, part in zip(network, networks, samples, strict=True):
             seconds = send(device, loaded, name)
-            answer = classify(device, loaded, part)
+            answer = classify(device, loaded, part, choice)
             runs.append({"network": name, "load_seconds": round(seconds, 2), **answer})
     if plot is not None:
+        if networks[0].is_stepwise:
+            raise ValueError("Plot must be of a single-spike network; `popspike eval --figures`")
         from sim.plots import plot_network
 
         times = runs[0]["first_spike_times"][0]  # -1: silent
         steps = [time if time >= 0 else networks[0].steps for time in times]
         spikes = networks[0].readout is Readout.FIRST_SPIKE
         plot_network(
-            networks[0], samples[0].images[0], plot, output_steps=steps if spikes else None
+            networks[0], _images(samples[0])[0], plot, output_steps=steps if spikes else None
         )
     if json:
         print_json({"board": board, "port": where, "runs": runs})
@@ -90,12 +104,16 @@ def run(
         raise typer.Exit(1)
 
 
-def classify(device: Device, network: Network, samples: Samples) -> dict[str, Any]:
+def classify(
+    device: Device, network: Network, samples: Samples, choice: Choice | None = None
+) -> dict[str, Any]:
     """Send images to a board that holds the network; return figures and the comparison."""
+    if network.is_stepwise:
+        return _classify_steps(device, network, samples, choice or Choice())
     from model.golden import run_single_spike
 
     with progress("classifying", len(samples)) as show:
-        answer = device.classify(samples.images, progress=lambda done, _: show(done))
+        answer = device.classify(_images(samples), progress=lambda done, _: show(done))
     trace = run_single_spike(network, samples.images, early_stop=device.design.early_stop)
     spike_steps = trace.spike_steps[-1].numpy()
     if network.readout is not Readout.FIRST_SPIKE:
@@ -121,6 +139,49 @@ def classify(device: Device, network: Network, samples: Samples) -> dict[str, An
     }
 
 
+def _images(samples: Samples) -> np.ndarray:
+    """Images of a set; a link carries nothing else."""
+    if not isinstance(samples.images, np.ndarray):
+        raise ValueError(f"Samples for a board must be images, not events ({samples.origin})")
+    return samples.images
+
+
+def _classify_steps(
+    device: Device, network: Network, samples: Samples, choice: Choice
+) -> dict[str, Any]:
+    """As `classify`, of a committee."""
+    from model.golden import run_stepwise
+
+    if network.is_sampled or choice.members is not None:
+        device.choose(members=choice.members, seed=choice.seed)
+    with progress("classifying", len(samples)) as show:
+        answer = device.classify(_images(samples), progress=lambda done, _: show(done))
+    trace = run_stepwise(network, samples.images, members=answer.members, seed=choice.seed)
+    assert answer.votes is not None
+    assert answer.confidences is not None
+    different = (
+        (answer.winners != trace.winners.numpy())
+        | (answer.votes != trace.votes.numpy()).any(axis=1)
+        | (answer.scores != trace.scores.numpy()).any(axis=1)
+    )
+    facts = {
+        "dataset": samples.origin,
+        "images": len(samples),
+        "members": answer.members,
+        "mismatches": int(different.sum()),
+        "accuracy": float((answer.winners == samples.labels).mean()),
+        "cycles_per_image": float(answer.cycles.mean()),
+        "classes": answer.winners.tolist(),
+        "votes": answer.votes.tolist(),
+        "confidences": answer.confidences.tolist(),
+        "scores": answer.scores.tolist(),
+        "cycles": answer.cycles.tolist(),
+    }
+    if answer.probabilities is not None:
+        facts["probabilities"] = answer.probabilities.tolist()
+    return facts
+
+
 def _differences(
     answer: Classification,
     winners: np.ndarray,
@@ -138,6 +199,9 @@ def _differences(
 
 
 def _show(facts: dict[str, Any], samples: Samples, where: str) -> None:
+    if "votes" in facts:
+        _show_votes(facts, samples, where)
+        return
     rows = []
     for index in range(min(_SHOWN, facts["images"])):
         label, found = int(samples.labels[index]), facts["classes"][index]
@@ -160,5 +224,32 @@ def _show(facts: dict[str, Any], samples: Samples, where: str) -> None:
         f"{facts['images'] - facts['mismatches']} equal to the golden model in every class, time "
         f"and score; {facts['cycles_per_image']:.0f} cycles an image, loaded in "
         f"{facts['load_seconds']} s",
+        highlight=False,
+    )
+
+
+def _show_votes(facts: dict[str, Any], samples: Samples, where: str) -> None:
+    rows = []
+    for index in range(min(_SHOWN, facts["images"])):
+        label, found = int(samples.labels[index]), facts["classes"][index]
+        likely = facts["probabilities"][index][found] if "probabilities" in facts else None
+        rows.append(
+            (
+                index,
+                label,
+                f"{found}" if found == label else f"[red]{found}[/]",
+                " ".join(map(str, facts["votes"][index])),
+                f"{facts['confidences'][index]:.2f}",
+                "" if likely is None else f"{likely:.2f}",
+                facts["cycles"][index],
+            )
+        )
+    columns = ("image", "label", "class", "votes", "members agree", "probability", "cycles")
+    out.print(table(f"{facts['network']} on {where}, {facts['dataset']}", columns, rows))
+    out.print(
+        f"{facts['images']} images, {100 * facts['accuracy']:.2f} % right, "
+        f"{facts['images'] - facts['mismatches']} equal to the golden model in every class, vote "
+        f"and score of {facts['members']} members; {facts['cycles_per_image']:.0f} cycles an "
+        f"image, loaded in {facts['load_seconds']} s",
         highlight=False,
     )

@@ -15,11 +15,14 @@ from popspike.options import (
     DataDirOption,
     DatasetOption,
     JsonOption,
+    MembersOption,
     NetworkArgument,
+    SeedOption,
     find_dataset,
     find_network,
     samples_at_hand,
 )
+from sim.choice import Choice
 
 __all__ = ["verify_network"]
 
@@ -38,7 +41,12 @@ def verify_network(
         list[str] | None,
         typer.Option(help="verilator or icarus; repeat for both. Default: all that are installed."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the random pauses.")] = 0,
+    members: MembersOption = None,
+    seed: SeedOption = None,
+    step_results: Annotated[
+        bool, typer.Option("--step-results", help="Answers after every step, of one member.")
+    ] = False,
+    stall_seed: Annotated[int, typer.Option(help="Of the random pauses.")] = 0,
     plot: Annotated[
         Path | None, typer.Option(help="Picture of the first image: spikes, model over RTL.")
     ] = None,
@@ -46,28 +54,35 @@ def verify_network(
 ) -> None:
     """Run the hardware that is generated for a board and compare it with the golden model.
 
-    Every potential at every step, every spike, every result, and every cycle against the schedule;
-    then once more with random pauses on both sides. A difference names image, layer, neuron, step,
-    expected and found, leaves a waveform, and makes the exit code 1.
+    Every potential or state at every step, every spike, every result, and every cycle against the
+    schedule, of a committee member by member; then once more with random pauses on both sides. A
+    difference names image, layer, member, neuron, step, expected and found, leaves a waveform, and
+    makes the exit code 1.
 
     Examples:  popspike verify bs4nn-digits
 
     popspike verify bs4nn-mnist-256 --images 5 --board ulx3s-85f --plot spikes.png
 
     popspike verify bs4nn-mnist-600 --all
+
+    popspike verify bisnn-moons-committee --members 4
     """
     loaded = find_network(network)
     if everything:
         samples = find_dataset(dataset, loaded, data_dir).part()
     else:
         samples = samples_at_hand(loaded, dataset, data_dir).head(images)
-    design, made_for = choose_design([loaded], board)
+    choice = Choice(members=members, seed=seed, step_results=step_results)
+    choice.check(loaded)
+    design, made_for = choose_design(
+        [loaded], board, members=members if loaded.is_sampled else None
+    )
     if everything:
         if plot is not None:
             raise ValueError("Plot must be asked for without --all: only potentials can be drawn")
-        facts = _whole_set(loaded, samples, design)
+        facts = _whole_set(loaded, samples, design, choice)
     else:
-        facts = _every_step(loaded, samples, design, simulator, seed, plot)
+        facts = _every_step(loaded, samples, design, choice, simulator, stall_seed, plot)
     facts = {"network": network, "dataset": samples.origin, "board": made_for, **facts}
     if json:
         print_json(facts)
@@ -86,6 +101,7 @@ def _every_step(
     network: Network,
     samples: Samples,
     design: Design,
+    choice: Choice,
     simulators: list[str] | None,
     seed: int,
     plot: Path | None,
@@ -101,6 +117,7 @@ def _every_step(
             network,
             samples.images,
             design,
+            choice=choice,
             simulators=tuple(simulators or known),
             seed=seed,
             progress=say,
@@ -123,11 +140,13 @@ def _every_step(
     }
 
 
-def _whole_set(network: Network, samples: Samples, design: Design) -> dict[str, Any]:
+def _whole_set(
+    network: Network, samples: Samples, design: Design, choice: Choice
+) -> dict[str, Any]:
     from sim.test_set import run_test_set
 
     with progress("compile, then images", len(samples)) as show:
-        result = run_test_set(network, samples.images, design, progress=show)
+        result = run_test_set(network, samples.images, design, choice=choice, progress=show)
     return {
         "images": result.images,
         "mismatches": result.mismatches,

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs many samples through the compiled accelerator, back to back, as fast as it takes them.
 //
-//   simulator IMAGE SAMPLES RESULTS PATIENCE
+//   simulator IMAGE SAMPLES RESULTS PATIENCE SETTLE [ADDRESS VALUE]...
 //
 // IMAGE    device image, sent through s_axis_network
-// SAMPLES  u32 bytes a beat, u32 number of samples, u32 beats of each sample, then all beats
+// SAMPLES  u32 bytes a beat, u32 number of samples, u32 answers a sample, u32 beats of each sample,
+//          then all beats
 // RESULTS  u32 bytes a record; for each sample u64 cycle of the first and of the last beat taken;
 //          then for each record u64 cycle, u8 last, record bytes; little endian
 // PATIENCE cycles without any transfer after which the run fails
+// SETTLE   cycles after which the core is idle
+// ADDRESS  register that is written after the load, with VALUE
 //
 // Cycles are counted from the first beat of the first sample, which is taken in cycle 0.
 // Each line "done N" on the standard output is progress. Anything that goes wrong is one line on
@@ -27,7 +30,6 @@
 namespace {
 
 constexpr uint8_t kStatusRegister = 24;
-constexpr int kMaxSteps = 256;
 constexpr uint32_t kActive = 2;
 
 [[noreturn]] void fail(const std::string& text) {
@@ -91,19 +93,29 @@ class Bench {
         for (int poll = 0; poll < 8; ++poll) status = read_register(kStatusRegister);
         if ((status & 0xff) != kActive)
             fail("network was refused, status register " + std::to_string(status));
-        // The spike stores clear their lists, one step a cycle, when a network becomes active.
-        for (int cycle = 0; cycle < kMaxSteps; ++cycle) tick();
+    }
+
+    void write(uint8_t address, uint32_t value) {
+        top_->reg_addr = address;
+        top_->reg_wdata = value;
+        top_->reg_write = 1;
+        tick();
+        top_->reg_write = 0;
+    }
+
+    void wait(uint64_t cycles) {
+        for (; cycles > 0; --cycles) tick();
     }
 
     void run(const std::vector<uint8_t>& samples, uint64_t patience) {
         const size_t beat_bytes = word(samples, 0);
-        const size_t count = word(samples, 1);
-        const uint8_t* next = samples.data() + 8 + 4 * count;
+        const size_t count = word(samples, 1), answers = word(samples, 2);
+        const uint8_t* next = samples.data() + 12 + 4 * count;
         size_t sent = 0, done = 0, beat = 0;
         uint64_t cycle = 0, last_transfer = 0;
         bool started = false;
         offer(samples, sent, count, beat, next, beat_bytes);
-        while (done < count) {
+        while (done < count * answers) {
             settle();
             const bool taken = top_->s_axis_sample_tvalid && top_->s_axis_sample_tready;
             if (taken) {
@@ -118,15 +130,15 @@ class Bench {
                 append(records, static_cast<uint8_t>(top_->m_axis_result_tlast));
                 append(records, top_->m_axis_result_tdata);
                 last_transfer = cycle;
-                if (top_->m_axis_result_tlast && ++done % 50 == 0) {
-                    std::printf("done %zu\n", done);
+                if (top_->m_axis_result_tlast && ++done % (50 * answers) == 0) {
+                    std::printf("done %zu\n", done / answers);
                     std::fflush(stdout);
                 }
             }
             tick();
             if (taken) {
                 next += beat_bytes;
-                if (++beat == word(samples, 2 + sent)) {
+                if (++beat == word(samples, 3 + sent)) {
                     beat = 0;
                     ++sent;
                 }
@@ -136,7 +148,7 @@ class Bench {
                 fail("nothing moved for " + std::to_string(patience) + " cycles after " +
                      std::to_string(done) + " results");
         }
-        std::printf("done %zu\n", done);
+        std::printf("done %zu\n", count);
     }
 
     std::vector<uint8_t> stamps, records;
@@ -148,7 +160,7 @@ class Bench {
         top_->s_axis_sample_tvalid = sent < count;
         if (sent == count) return;
         set(top_->s_axis_sample_tdata, bytes, beat_bytes);
-        top_->s_axis_sample_tlast = beat + 1 == word(samples, 2 + sent);
+        top_->s_axis_sample_tlast = beat + 1 == word(samples, 3 + sent);
     }
 
     uint32_t read_register(uint8_t address) {
@@ -176,10 +188,14 @@ class Bench {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 5) fail("usage: simulator IMAGE SAMPLES RESULTS PATIENCE");
+    if (argc < 6 || argc % 2)
+        fail("usage: simulator IMAGE SAMPLES RESULTS PATIENCE SETTLE [ADDRESS VALUE]...");
     const uint64_t patience = std::strtoull(argv[4], nullptr, 10);
     Bench bench;
     bench.load(read_file(argv[1]), patience);
+    for (int place = 6; place < argc; place += 2)
+        bench.write(std::strtoul(argv[place], nullptr, 10), std::strtoul(argv[place + 1], nullptr, 10));
+    bench.wait(std::strtoull(argv[5], nullptr, 10));
     bench.run(read_file(argv[2]), patience);
     std::FILE* file = std::fopen(argv[3], "wb");
     if (!file) fail(std::string("cannot write ") + argv[3]);

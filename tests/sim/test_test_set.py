@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import sim.judges
 import sim.test_set
+from hw.design import Design, Fold
 from model.description import Network
 from model.golden import run as run_golden
+from sim.choice import Choice
 from sim.test_set import SimulationError, run_test_set
 from tests.sim.conftest import System
+from tests.stepwise import make_network
 from tests.strategies import images_for
 
 
@@ -50,7 +54,7 @@ def test_differences_are_counted_by_image(
 
     images = images_for(small.network, count=8, seed=2)
     images[:, 0] = np.arange(8)
-    monkeypatch.setattr(sim.test_set, "run_golden", golden)
+    monkeypatch.setattr(sim.judges, "run_single_spike", golden)
     result = run_test_set(small.network, images, small.design, processes=3, cache=cache)
     assert result.mismatches == 2
     assert [(one.image, one.neuron, one.quantity) for one in result.divergences] == [
@@ -63,7 +67,7 @@ def test_differences_are_counted_by_image(
 def test_late_result_is_not_as_scheduled(
     small: System, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = sim.test_set.schedule
+    plan = sim.judges.schedule
 
     def late(*arguments: object) -> object:
         made = plan(*arguments)
@@ -71,7 +75,7 @@ def test_late_result_is_not_as_scheduled(
         moved = dataclasses.replace(last, result=last.result + 1)
         return dataclasses.replace(made, samples=(*made.samples[:-1], moved))
 
-    monkeypatch.setattr(sim.test_set, "schedule", late)
+    monkeypatch.setattr(sim.judges, "schedule", late)
     result = run_test_set(small.network, small.images, small.design, processes=1, cache=cache)
     assert (result.mismatches, result.cycles_as_scheduled) == (0, False)
     found = result.divergences[0]
@@ -89,6 +93,27 @@ def test_refused_network_is_an_error(
     monkeypatch.setattr(sim.test_set, "device_image", lambda *_: bytes(image))
     with pytest.raises(SimulationError, match="code 1: network was refused, status register"):
         run_test_set(small.network, small.images, small.design, cache=cache)
+
+
+def test_a_committee_through_compiled_rtl(cache: Path) -> None:
+    network = make_network((9, 6, 3), seed=11, kind="spike-response", members=3)
+    folds = [
+        Fold(lanes=4, inputs_per_cycle=2, times_per_cycle=2),
+        Fold(lanes=3, inputs_per_cycle=2),
+    ]
+    design = Design.for_networks([network], folds, pixels_per_cycle=2, step_results=True)
+    images = np.random.default_rng(1).integers(0, 256, (61, 9), dtype=np.uint8)
+    for choice in (
+        Choice(),
+        Choice(members=2),
+        Choice(members=1, step_results=True),
+    ):
+        result = run_test_set(network, images, design, choice=choice, processes=1, cache=cache)
+        assert [str(divergence) for divergence in result.divergences] == []
+        assert (result.images, result.mismatches) == (61, 0)
+        assert result.cycles_as_scheduled
+        trace = run_golden(network, images, members=choice.members)
+        assert np.array_equal(result.winners, trace.winners.numpy())
 
 
 def test_no_images(small: System) -> None:

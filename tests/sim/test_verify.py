@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import sim.bench_files
+import sim.cases
 import sim.verify
 from hw.design import Design, Fold
 from hw.export import export
@@ -119,7 +120,7 @@ def test_flipped_weight_is_caught(
     def golden(network: Network, images: np.ndarray, **fields: bool) -> object:
         return run_golden(other, images, **fields)
 
-    monkeypatch.setattr(sim.verify, "run_golden", golden)
+    monkeypatch.setattr(sim.cases, "run_single_spike", golden)
     monkeypatch.setattr(sim.verify, "_waveform", lambda *_: None)
     images = np.zeros((2, 24), np.uint8)
     images[1, 10] = 255  # nothing else spikes, and only in the second image

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How `sim.test_set` judges the records and cycles of a whole set."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from hw.design import Design
+from hw.schedule import Schedule, schedule
+from hw.step_schedule import StepSampleSchedule
+from model.description import Network
+from model.golden import run_single_spike, run_stepwise
+from sim.cases import Samples
+from sim.choice import Choice
+from sim.compare import Divergence, Record, compare_records
+from sim.step_compare import compare_step_cycles, compare_step_records, expected_records
+
+__all__ = ["Judge", "Raw", "make_judge"]
+
+# Samples that the golden model takes at a time.
+_BATCH = 500
+# A committee's spikes are kept for the schedule, member by member.
+_STEP_BATCH = 50
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Raw:
+    """What one process saw.
+
+    Parameters
+    ----------
+    first_beats, last_beats
+        Cycle in which the first and the last beat of each sample were taken, int64 (N,).
+    records
+        Arrays by name, an entry a record: ``cycle``, ``last``, and the fields of the record.
+    """
+
+    first_beats: np.ndarray
+    last_beats: np.ndarray
+    records: dict[str, np.ndarray]
+
+
+class Judge(Protocol):
+    """Judges by the kind of the network."""
+
+    def judge(self, samples: Samples, seen: Raw) -> tuple[list[Divergence], list[Divergence]]:
+        """Differences in numbers, and in cycles; image 0 is the first of the samples."""
+
+    def ends(self, seen: Raw) -> np.ndarray:
+        """Which records end a sample: bool (records,)."""
+
+
+def make_judge(network: Network, design: Design, choice: Choice) -> Judge:
+    """Judge for the network's kind."""
+    if network.is_stepwise:
+        return _StepJudge(network, design, choice)
+    return _SingleSpikeJudge(network, design)
+
+
+class _SingleSpikeJudge:
+    def __init__(self, network: Network, design: Design) -> None:
+        self._network, self._design = network, design
+
+    def ends(self, seen: Raw) -> np.ndarray:
+        return seen.records["last"]
+
+    def judge(self, samples: Samples, seen: Raw) -> tuple[list[Divergence], list[Divergence]]:
+        network, classes = self._network, self._network.classes
+        columns = dict(seen.records, fired=seen.records["fired"].astype(bool))
+        records = [
+            Record(**dict(zip(columns, values, strict=True)))
+            for values in zip(*(column.tolist() for column in columns.values()), strict=True)
+        ]
+        values = []
+        arrivals: list[list[np.ndarray]] = [[] for _ in range(len(network.layers) + 1)]
+        for start in range(0, len(samples), _BATCH):
+            batch = samples[start : start + _BATCH]
+            assert isinstance(batch, np.ndarray)
+            trace = run_single_spike(network, batch, early_stop=self._design.early_stop)
+            part = records[start * classes : (start + len(batch)) * classes]
+            values += [
+                dataclasses.replace(found, image=found.image + start)
+                for found in compare_records(network, trace, part)
+            ]
+            for kept, times in zip(arrivals, (trace.input_steps, *trace.spike_steps), strict=True):
+                kept.append(times.numpy())
+        plan = schedule(self._design, network, [np.concatenate(kept) for kept in arrivals])
+        return values, list(self._late(plan, seen))
+
+    def _late(self, plan: Schedule, seen: Raw) -> Sequence[Divergence]:
+        origin = plan.samples[0].first_input
+        stamps = seen.records["cycle"][seen.records["last"]]
+        late = []
+        for quantity, expected, found in (
+            ("cycle of the first beat", [s.first_input for s in plan.samples], seen.first_beats),
+            ("cycle of the last beat", [s.last_input for s in plan.samples], seen.last_beats),
+            ("cycle of the last record", plan.results.tolist(), stamps),
+        ):
+            wanted = np.array(expected) - origin
+            for index in np.flatnonzero(wanted != found):
+                late.append(
+                    Divergence(
+                        image=int(index),
+                        quantity=quantity,
+                        expected=int(wanted[index]),
+                        found=int(found[index]),
+                    )
+                )
+        return late
+
+
+class _StepJudge:
+    def __init__(self, network: Network, design: Design, choice: Choice) -> None:
+        self._network, self._design, self._choice = network, design, choice
+
+    def ends(self, seen: Raw) -> np.ndarray:
+        return seen.records["last"] & (seen.records["running"] == 0)
+
+    def judge(self, samples: Samples, seen: Raw) -> tuple[list[Divergence], list[Divergence]]:
+        network, choice = self._network, self._choice
+        answers = network.steps if choice.step_results else 1
+        expected: list[dict[str, np.ndarray]] = []
+        spikes: list[list[np.ndarray]] = []
+        for start in range(0, len(samples), _STEP_BATCH):
+            trace = run_stepwise(
+                network,
+                samples[start : start + _STEP_BATCH],
+                members=choice.members,
+                seed=choice.seed,
+            )
+            expected.append(expected_records(trace, step_results=choice.step_results))
+            spikes.append([trace.input_spikes.numpy(), *(part.numpy() for part in trace.spikes)])
+        wanted = {name: np.concatenate([part[name] for part in expected]) for name in expected[0]}
+        values = list(compare_step_records(network, wanted, seen.records, answers=answers))
+        # Samples of one run follow each other, so that their schedule is made in one go.
+        inputs, *hidden = zip(*spikes, strict=True)
+        plan = schedule(
+            self._design,
+            network,
+            [np.concatenate(inputs), *(np.concatenate(layer, axis=1) for layer in hidden)],
+            members=trace.members,
+            step_results=choice.step_results,
+        )
+        steps = [sample for sample in plan.samples if isinstance(sample, StepSampleSchedule)]
+        late = compare_step_cycles(
+            steps,
+            first_beats=seen.first_beats.tolist(),
+            last_beats=seen.last_beats.tolist(),
+            record_cycles=seen.records["cycle"],
+        )
+        return values, list(late)

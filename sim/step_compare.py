@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a stepwise design did, held against the golden model, state by state and cycle by cycle."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from hw.design import Design, ceil_div
+from hw.step_schedule import StepSampleSchedule
+from model.committee import StepwiseTrace
+from model.description import Network
+from sim.compare import Divergence
+
+__all__ = ["compare_step_cycles", "compare_step_records", "compare_states", "expected_records"]
+
+
+def _rows(values: np.ndarray, width: int) -> np.ndarray:
+    """(K, N, T, neurons) as rows of U neurons in the order of the hardware: (n, U); what is beyond
+    the last neuron is 0."""
+    members, count, steps, neurons = values.shape
+    padded = np.zeros((members, count, steps, ceil_div(neurons, width) * width), np.int64)
+    padded[..., :neurons] = values
+    # Sample after sample, member after member.
+    return padded.transpose(1, 0, 2, 3).reshape(-1, width)
+
+
+def compare_states(
+    design: Design,
+    network: Network,
+    trace: StepwiseTrace,
+    seen: Sequence[dict[str, np.ndarray]],
+) -> Iterator[Divergence]:
+    """Yield every difference in a state or a spike, layer by layer.
+
+    Parameters
+    ----------
+    design, network
+        What ran.
+    trace
+        Golden model with states.
+    seen
+        Per layer, as `sim.bench_files.StepSeen` holds it.
+
+    Yields
+    ------
+    Divergence
+        None if hardware and model are equal in every number.
+    """
+    for layer, found in enumerate(seen):
+        width, neurons = design.layers[layer].updates_per_cycle, network.layers[layer].neurons
+        states = {name: values.numpy() for name, values in trace.states[layer].items()}
+        members, count, steps, _ = states["membrane"].shape
+        rows = ceil_div(neurons, width)
+        shape = (count, members, steps, rows)
+        total = int(np.prod(shape))
+        if len(found["step"]) != total:
+            yield Divergence(
+                image=min(len(found["step"]) * count // total, count - 1),
+                layer=layer,
+                quantity="number of observed rows of neurons",
+                expected=total,
+                found=len(found["step"]),
+            )
+        limit = min(total, len(found["step"]))
+        image, member, step, row = (part[:limit] for part in np.indices(shape).reshape(4, -1))
+        marks = {
+            "member": member,
+            "step": step % (1 << design.step_bits),
+            "row": row,
+            "last": step == steps - 1,
+        }
+        for quantity, expected in marks.items():
+            for index in np.flatnonzero(found[quantity][:limit] != expected):
+                yield Divergence(
+                    image=int(image[index]),
+                    layer=layer,
+                    member=int(member[index]),
+                    step=int(step[index]),
+                    quantity=f"{quantity} of an observation",
+                    expected=int(expected[index]),
+                    found=int(found[quantity][index]),
+                )
+        fired = trace.spikes[layer].numpy() if layer < len(trace.spikes) else 0 * states["membrane"]
+        # Lanes beyond the last neuron have no state; they never fire.
+        used = row[:, None] * width + np.arange(width) < neurons
+        for quantity, values in {**states, "spikes": fired}.items():
+            expected = _rows(values, width)[:limit]
+            wrong = (found[quantity][:limit] != expected) & (used | (quantity == "spikes"))
+            for index, place in np.argwhere(wrong):
+                yield Divergence(
+                    image=int(image[index]),
+                    layer=layer,
+                    member=int(member[index]),
+                    neuron=int(row[index]) * width + int(place),
+                    step=int(step[index]),
+                    quantity="spike" if quantity == "spikes" else quantity,
+                    expected=int(expected[index, place]),
+                    found=int(found[quantity][index, place]),
+                )
+
+
+def expected_records(trace: StepwiseTrace, *, step_results: bool) -> dict[str, np.ndarray]:
+    """Fields of all records by name, in their order.
+
+    Parameters
+    ----------
+    trace
+        Golden model; with spikes if every step is answered.
+    step_results
+        Whether every step is answered.
+    """
+    scores, winners = trace.scores.numpy()[:, None], trace.winners.numpy()[:, None]
+    votes = trace.votes.numpy()[:, None]
+    if step_results:
+        scores, winners = trace.running_scores.numpy(), trace.running_winners.numpy()
+        votes = np.eye(scores.shape[2], dtype=np.int64)[winners]
+    count, answers, classes = scores.shape
+    running = np.ones((count, answers, classes), np.int64)
+    running[:, -1] = 0
+    last = np.zeros_like(running)
+    last[..., -1] = 1
+    fields = {
+        "neuron": np.broadcast_to(np.arange(classes), running.shape),
+        "score": scores,
+        "votes": votes,
+        "class": np.broadcast_to(winners[:, :, None], running.shape),
+        "running": running,
+        "last": last,
+    }
+    return {name: values.reshape(-1).astype(np.int64) for name, values in fields.items()}
+
+
+def compare_step_records(
+    network: Network,
+    expected: dict[str, np.ndarray],
+    records: dict[str, np.ndarray],
+    *,
+    answers: int = 1,
+) -> Iterator[Divergence]:
+    """Yield divergences of output records.
+
+    Parameters
+    ----------
+    network
+        What ran.
+    expected
+        `expected_records`.
+    records
+        As `sim.bench_files.StepSeen` holds them.
+    answers
+        Answers a sample.
+    """
+    total, found = len(expected["neuron"]), len(records["cycle"])
+    limit = min(total, found)
+    a_sample = answers * network.classes
+    for quantity, values in expected.items():
+        seen = records["winner" if quantity == "class" else quantity][:limit].astype(np.int64)
+        for index in np.flatnonzero(seen != values[:limit]):
+            yield Divergence(
+                image=int(index) // a_sample,
+                layer=len(network.layers) - 1,
+                neuron=int(index) % network.classes,
+                step=int(index) % a_sample // network.classes if answers > 1 else None,
+                quantity=quantity,
+                expected=int(values[index]),
+                found=int(seen[index]),
+            )
+    if total != found:
+        yield Divergence(
+            image=min(found, total - 1) // a_sample,
+            layer=len(network.layers) - 1,
+            quantity="number of output records",
+            expected=total,
+            found=found,
+        )
+
+
+def compare_step_cycles(
+    samples: Sequence[StepSampleSchedule],
+    *,
+    first_beats: Sequence[int],
+    last_beats: Sequence[int],
+    record_cycles: np.ndarray,
+    states: Sequence[dict[str, np.ndarray]] = (),
+) -> Iterator[Divergence]:
+    """Yield every difference from the schedule of a run without stalls.
+
+    Parameters
+    ----------
+    samples
+        What the formulas say.
+    first_beats, last_beats
+        Cycle in which the first and the last beat of each sample were taken.
+    record_cycles
+        Of all records.
+    states
+        Per layer, as `sim.bench_files.StepSeen` holds it, if states were observed.
+
+    Yields
+    ------
+    Divergence
+        Its quantity is a cycle.
+    """
+    # The schedule counts from the offer of the first beat, a run from its taking.
+    origin = samples[0].first_input
+    columns: list[tuple[str, int | None, list[np.ndarray], np.ndarray]] = [
+        ("the first beat", None, [np.array(s.first_input) for s in samples], np.array(first_beats)),
+        ("the last beat", None, [np.array(s.last_input) for s in samples], np.array(last_beats)),
+        ("a record", None, [s.records for s in samples], record_cycles),
+        *(
+            ("an observation", layer, [s.states[layer] for s in samples], seen["cycle"])
+            for layer, seen in enumerate(states)
+        ),
+    ]
+    for quantity, layer, parts, found in columns:
+        expected = np.concatenate([part.reshape(-1) for part in parts]) - origin
+        image = np.repeat(np.arange(len(parts)), [part.size for part in parts])
+        limit = min(len(expected), len(found))
+        for index in np.flatnonzero(expected[:limit] != found[:limit]):
+            yield Divergence(
+                image=int(image[index]),
+                layer=layer,
+                quantity=f"cycle of {quantity}",
+                expected=int(expected[index]),
+                found=int(found[index]),
+            )
+        if len(found) < len(expected):
+            yield Divergence(
+                image=int(image[limit]),
+                layer=layer,
+                quantity=f"cycle of {quantity}",
+                expected=int(expected[limit]),
+                found="never",
+            )
