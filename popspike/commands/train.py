@@ -191,13 +191,16 @@ def _note(record: "EpochRecord", text: str) -> None:
 
 
 def _score(network: "Network | Yardstick", test: Samples) -> dict[str, Any]:
-    """Figures on the test part."""
+    """Figures on the test part; a drawn committee is measured with its recipe's size and seed 1."""
     from model.evaluate import evaluate
+    from model.train.bisnn.measure import SAMPLED_SEED
 
-    if isinstance(network, Network):
-        return dataclasses.asdict(evaluate(network, test.images, test.labels))
-    right = network.scores(test.images).argmax(1) == test.labels
-    return {"images": len(test), "accuracy": float(right.mean())}
+    drawn: dict[str, int] = {}
+    if isinstance(network, Network) and network.is_sampled:
+        drawn = {"members": network.metadata["recipe"]["posterior"]["members"]}
+        drawn["seed"] = SAMPLED_SEED
+    result = evaluate(network, test.images, test.labels, **drawn)
+    return {**dataclasses.asdict(result), **({"seed": SAMPLED_SEED} if drawn else {})}
 
 
 def _save(network: "Network | Yardstick", path: Path) -> None:

@@ -14,8 +14,9 @@ from model.train import RecipeError, TrainConfig, even_levels, load_recipe, reci
 def test_shipped_recipe_loads_and_round_trips(name: str) -> None:
     config = load_recipe(name)
     assert config.name == name
-    assert TrainConfig.from_dict(config.to_dict()) == config
-    assert not config.start or config.start in recipe_names()
+    assert type(config).from_dict(config.to_dict()) == config
+    if isinstance(config, TrainConfig):
+        assert not config.start or config.start in recipe_names()
 
 
 def test_changes_replace_keys_of_the_file() -> None:
@@ -83,7 +84,7 @@ def test_mistake_in_a_file_names_the_file(tmp_path: Path) -> None:
         load_recipe(path)
     with pytest.raises(RecipeError, match=r"none\.toml cannot be read"):
         load_recipe(tmp_path / "none.toml")
-    with pytest.raises(RecipeError, match=r"Recipe must be a \.toml file or one of bs4nn, "):
+    with pytest.raises(RecipeError, match=r"Recipe must be a \.toml file or one of .*bs4nn, "):
         load_recipe("none")
 
 
