@@ -12,6 +12,10 @@ from model.sampling import start_state
 __all__ = ["Sampler", "draw_cycles"]
 
 
+# The shifts of the generator, and the lowest and the highest bit that each changes.
+_SHIFTS = ((13, 13, 31), (-17, 0, 14), (5, 5, 31))
+
+
 def draw_cycles(layer: LayerDesign, members: int) -> int:
     """Cycles after a reset in which the bits of all members are drawn.
 
@@ -27,8 +31,8 @@ class Sampler(wiring.Component):
     A sample's members are the same for every sample, as the generator starts anew at each: so all
     bits that will ever be asked for are drawn once and kept, for as many members as are built.
 
-    The state of the generator, xorshift32, goes round a ring, highest bits first, S bits a cycle,
-    first mixed with the seed (a start from 0 becomes one from 1). Each of ``s ^= s << 13``,
+    The state of the generator, xorshift32, goes round a ring, highest bits first, S bits a cycle;
+    first the seed goes in (a start from 0 becomes one from 1). Each of ``s ^= s << 13``,
     ``s ^= s >> 17``, ``s ^= s << 5`` is one sweep round it, with one XOR for each of the S bits:
     bits that are still to be swept are the old ones, and those that a right shift asks for, swept
     already, are too high to have changed. In the third sweep the bits are stored.
@@ -44,7 +48,7 @@ class Sampler(wiring.Component):
 
     Members
     -------
-    chunk, is_final, seed : In
+    fed_group, is_final, seed : In
         From a `hw.seed_feed.SeedFeed` that has been reset together with this.
     members : In
         Members in use.
@@ -63,9 +67,12 @@ class Sampler(wiring.Component):
         self._index = index
         self._members = members
         width = layer.inputs_per_cycle
+        fed = SeedFeed.ports(width, flow=In)
         super().__init__(
             {
-                **SeedFeed.ports(width, flow=In),
+                "fed_group": fed["group"],
+                "is_final": fed["is_final"],
+                "seed": fed["seed"],
                 "members": In(range(members + 1)),
                 "ready": Out(1),
                 "group": In(index_bits(layer.groups)),
@@ -77,60 +84,54 @@ class Sampler(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         width = self._layer.inputs_per_cycle
-        chunks = WORD // width
+        groups = WORD // width
         words = ceil_div(self._layer.fan_in, WORD)
-        chunk_bits, word_bits = (chunks - 1).bit_length(), (words - 1).bit_length()
+        group_bits, word_bits = (groups - 1).bit_length(), (words - 1).bit_length()
         m.submodules.drawn = drawn = memory.Memory(
-            shape=width, depth=self._members << (word_bits + chunk_bits), init=[]
+            shape=width, depth=self._members << (word_bits + group_bits), init=[]
         )
         write, read = drawn.write_port(), drawn.read_port()
 
         # Reading.
         turn = Signal(index_bits(self._members))
         group, member = Signal.like(self.group), Signal.like(turn)
-        place = Cat(group, Const(0, word_bits + chunk_bits))[: word_bits + chunk_bits]
+        within = Cat(group, Const(0, word_bits + group_bits))[: word_bits + group_bits]
         m.d.sync += [group.eq(self.group), member.eq(turn), self.bits.eq(read.data)]
-        m.d.comb += read.addr.eq(Cat(place, member))
+        m.d.comb += read.addr.eq(Cat(within, member))
         with m.If(self.release):
             m.d.sync += turn.eq(Mux(turn + 1 == self.members, 0, turn + 1))
 
-        # Drawing: bit 31 - j of the ring is bit ``31 - width * chunk - j`` of the state.
+        # Drawing: the highest S bits of the ring are those of the fed group.
         ring = Signal(WORD)
         sweep = Signal(2, init=3)  # 3: the seed; 0 to 2: the three shifts
         word, drawing = Signal(max(1, word_bits)), Signal.like(turn)
         any_one = Signal()
-        constant = start_state(0, self._index)
-        fresh: list[Value] = []
-        for place_in_chunk in range(width):
-            top = WORD - 1 - place_in_chunk
-            bit = Signal(name=f"fresh{place_in_chunk}")
+        constant = Const(start_state(0, self._index), WORD).word_select(self.fed_group, width)
+        fresh = Signal(width)
+        for place in range(width):
+            top = ring[WORD - width + place]
             with m.Switch(sweep):
-                for number, (distance, low, high) in enumerate(
-                    ((13, 13, 31), (-17, 0, 14), (5, 5, 31))
-                ):
-                    here = [c for c in range(chunks) if low <= top - width * c <= high]
-                    source = top - distance if distance > 0 else -distance - 1 - place_in_chunk
+                for number, (shift, low, high) in enumerate(_SHIFTS):
+                    here = [g for g in range(groups) if low <= width * g + place <= high]
+                    # A bit to the right; or one to the left, which has come round.
+                    source = WORD - width + place - shift if shift > 0 else -shift - width + place
                     with m.Case(number):
-                        inside = _within(self.chunk, here, chunks)
-                        m.d.comb += bit.eq(ring[top] ^ (ring[source] & inside))
+                        inside = _within(self.fed_group, here, groups)
+                        m.d.comb += fresh[place].eq(top ^ (ring[source] & inside))
                 with m.Default():
-                    bits = Const(
-                        sum((constant >> (top - width * c) & 1) << c for c in range(chunks)), chunks
-                    )
-                    mixed = self.seed[width - 1 - place_in_chunk] ^ bits.bit_select(self.chunk, 1)
-                    if place_in_chunk == width - 1:
-                        # The lowest bit of the state in the last chunk: not all may be 0.
-                        mixed |= self.is_final & ~any_one & ~Cat(fresh).any()
-                    m.d.comb += bit.eq(mixed)
-            fresh.append(bit)
+                    m.d.comb += fresh[place].eq(self.seed[place] ^ constant[place])
+                    if place == 0:
+                        # The last bit of the state: not all may be 0.
+                        with m.If(self.is_final & ~any_one & ~fresh[1:].any()):
+                            m.d.comb += fresh[0].eq(1)
         m.d.comb += [
             write.en.eq(~self.ready & (sweep == 2)),
-            write.addr.eq(Cat((~self.chunk)[:chunk_bits], word[:word_bits], drawing)),
-            write.data.eq(Cat(reversed(fresh))),
+            write.addr.eq(Cat(self.fed_group[:group_bits], word[:word_bits], drawing)),
+            write.data.eq(fresh),
         ]
         m.d.sync += [
-            ring.eq(Cat(Cat(reversed(fresh)), ring[: WORD - width])),
-            any_one.eq(any_one | Cat(fresh).any()),
+            ring.eq(Cat(fresh, ring[: WORD - width])),
+            any_one.eq(any_one | fresh.any()),
         ]
         with m.If(self.is_final):
             m.d.sync += sweep.eq(Mux(sweep == 2, 0, sweep + 1))
@@ -143,10 +144,10 @@ class Sampler(wiring.Component):
         return m
 
 
-def _within(chunk: Value, here: list[int], chunks: int) -> Value:
-    """Whether the chunk is one of a run that starts or ends with all of them."""
-    if len(here) == chunks:
+def _within(group: Value, here: list[int], groups: int) -> Value:
+    """Whether the group is one of a run that starts or ends with all of them."""
+    if len(here) == groups:
         return Const(1, 1)
     if not here:
         return Const(0, 1)
-    return chunk <= here[-1] if here[0] == 0 else chunk >= here[0]
+    return group <= here[-1] if here[0] == 0 else group >= here[0]

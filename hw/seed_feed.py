@@ -16,7 +16,7 @@ WORD = 32
 
 
 class SeedFeed(wiring.Component):
-    """Counts chunks of S bits of a 32-bit word, highest first, again and again.
+    """Counts the groups of S bits of a 32-bit word down, again and again.
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ class SeedFeed(wiring.Component):
     -------
     value : In(32)
         The seed.
-    chunk : Out
-        Number of the chunk, 0 in the cycle after a reset.
+    group : Out
+        From 32/S - 1, in the cycle after a reset, down to 0.
     is_final : Out(1)
-        It is the last one of the word.
+        It is 0.
     seed : Out(S)
-        The seed's bits ``31 - S*chunk - S + 1`` to ``31 - S*chunk``.
+        The seed's bits ``S*group`` to ``S*group + S - 1``.
     """
 
     def __init__(self, *, width: int) -> None:
@@ -43,18 +43,16 @@ class SeedFeed(wiring.Component):
     def ports(width: int, *, flow: Any) -> dict[str, wiring.Member]:
         """The ports that a sampler shares."""
         return {
-            "chunk": flow(index_bits(WORD // width)),
+            "group": flow(index_bits(WORD // width), init=WORD // width - 1),
             "is_final": flow(1),
             "seed": flow(width),
         }
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        final = WORD // self._width - 1
-        place = (final - self.chunk)[: len(self.chunk)]
-        m.d.sync += self.chunk.eq(Mux(self.is_final, 0, self.chunk + 1))
+        m.d.sync += self.group.eq(Mux(self.is_final, WORD // self._width - 1, self.group - 1))
         m.d.comb += [
-            self.is_final.eq(self.chunk == final),
-            self.seed.eq(self.value.word_select(place, self._width)),
+            self.is_final.eq(self.group == 0),
+            self.seed.eq(self.value.word_select(self.group, self._width)),
         ]
         return m

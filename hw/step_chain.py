@@ -104,7 +104,7 @@ def add_step_chain(
                 Sampler(layer=this, index=index, members=design.members)
             )
             m.d.comb += [
-                sampler.chunk.eq(feed.chunk),
+                sampler.fed_group.eq(feed.group),
                 sampler.is_final.eq(feed.is_final),
                 sampler.seed.eq(feed.seed),
                 sampler.members.eq(config.members),

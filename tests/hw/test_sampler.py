@@ -38,7 +38,7 @@ class Fed(wiring.Component):
         m.submodules.sampler, m.submodules.feed = self.sampler, self.feed
         m.d.comb += [
             self.feed.value.eq(self.seed),
-            self.sampler.chunk.eq(self.feed.chunk),
+            self.sampler.fed_group.eq(self.feed.group),
             self.sampler.is_final.eq(self.feed.is_final),
             self.sampler.seed.eq(self.feed.seed),
         ]

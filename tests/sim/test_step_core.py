@@ -116,3 +116,43 @@ def test_drawn_members(widths, seed, stalls):
     check(design, network, trace, result)
     if not stalls:
         check_cycles(design, network, trace, result)
+
+
+@pytest.mark.parametrize("stalls", [None, 5])
+def test_an_answer_after_every_step(stalls):
+    network = make_network((9, 6, 3), seed=6, members=2)
+    design = Design.for_networks([network], [Fold(lanes=3), Fold(lanes=3)], step_results=True)
+    samples = images(network, 2)
+    trace = run(network, samples, members=1, record_states=True)
+    result = run_step_core(
+        design,
+        network,
+        [pixel_beats(design, image) for image in samples],
+        members=1,
+        answers=2 * network.steps,
+        step_results=True,
+        stalls=stalls and random.Random(stalls),
+    )
+    found = [record for _, record in result.records]
+    scores = trace.running_scores.reshape(-1).tolist()
+    winners = trace.running_winners.reshape(-1).tolist()
+    assert [record["score"] for record in found] == scores
+    assert [record["winner"] for record in found[::3]] == winners
+    assert [record["running"] for record in found[2::3]] == [
+        *([1] * (network.steps - 1)),
+        0,
+    ] * 2
+    if not stalls:
+        check_cycles(design, network, trace, result, step_results=True)
+
+
+def test_built_members_are_chosen_at_run_time():
+    network = make_network((9, 6, 3), seed=6, members=4)
+    design = Design.for_networks([network], [Fold(lanes=3), Fold(lanes=3)])
+    samples = images(network, 2)
+    beats = [pixel_beats(design, image) for image in samples]
+    for members in (1, 3):
+        trace = run(network, samples, members=members, record_states=True)
+        result = run_step_core(design, network, beats, members=members)
+        check(design, network, trace, result)
+        check_cycles(design, network, trace, result)
