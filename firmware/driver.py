@@ -209,8 +209,9 @@ class Device(Requester):
         DeviceError
             If the board does not answer or refuses the image; it then has no network.
         """
+        image = device_image(network, self.design)
         self._temperature = None
-        self.load_image(device_image(network, self.design), progress=progress)
+        self.load_image(image, progress=progress)
         found = self.read_registers(register_address("fingerprint"), 1)[0]
         if found != network.fingerprint():
             raise DeviceError(

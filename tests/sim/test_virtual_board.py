@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole way: driver, terminal, UART pins, frames, loader, core; equal to the golden model."""
 
+import dataclasses
 import os
 import time
 
@@ -14,12 +15,15 @@ from firmware.transport import LinkError
 from hw.design import CapacityError, Design, Fold
 from hw.image_layout import LoadState
 from hw.link.packets import FrameType, LoadBegin, LoadData
+from hw.register_map import register_address
 from hw.schedule import schedule
 from hw.structures import pack
 from model.description import LatencyEncoding, Layer, Network, Readout
-from model.golden import run
+from model.encoding import RateEncoding
+from model.golden import probabilities, run
 from sim.verilator import ToolError
 from sim.virtual_board import VirtualBoard, main
+from tests.stepwise import make_network
 
 
 def network(seed, sizes, steps, readout=Readout.FIRST_SPIKE):
@@ -167,6 +171,116 @@ def test_power_loss_and_stopping(board):
         assert time.monotonic() - begin < 10
         assert device.status().state is LoadState.NONE
         device.load(FIRST)
+
+
+COMMITTEE = make_network((12, 6, 3), seed=21, kind="spike-response", members=3)
+STEP_FOLDS = [Fold(lanes=3), Fold(lanes=3)]
+
+
+def smaller_committee():
+    """Another network of the same kind: fewer inputs, neurons and members."""
+    small = make_network((9, 4, 2), seed=22, kind="spike-response", members=2)
+    layers = [
+        dataclasses.replace(layer, dynamics=large.dynamics)
+        for layer, large in zip(small.layers, COMMITTEE.layers, strict=True)
+    ]
+    return dataclasses.replace(small, layers=tuple(layers), inverse_temperature=0.25)
+
+
+@pytest.fixture(scope="module")
+def committee_board():
+    networks = [COMMITTEE, smaller_committee()]
+    design = Design.for_networks(networks, STEP_FOLDS, step_results=True)
+    with VirtualBoard(design) as board:
+        yield board
+
+
+def assert_committee(device, network, images, **chosen):
+    """Classes, votes, scores, and the measured cycles, of the members that were chosen."""
+    found, golden = device.classify(images), run(network, images, **chosen)
+    assert found.winners.tolist() == golden.winners.tolist()
+    assert found.votes.tolist() == golden.votes.tolist()
+    assert found.scores.tolist() == golden.scores.tolist()
+    assert found.members == golden.members
+    agree = golden.votes.numpy()[np.arange(len(images)), golden.winners.numpy()]
+    assert found.confidences.tolist() == (agree / golden.members).tolist()
+    assert np.allclose(found.probabilities, probabilities(network, golden).numpy())
+    # Answers after every step wait for the link, and what is behind them waits, too.
+    for index in range(len(images) if found.running_winners is None else 0):
+        spikes = [golden.input_spikes[index : index + 1].numpy()]
+        spikes += [layer[:, index : index + 1].numpy() for layer in golden.spikes]
+        alone = schedule(device.design, network, spikes, members=golden.members)
+        assert found.cycles[index] == alone.samples[0].latency
+    return found, golden
+
+
+def test_committees_one_after_the_other(committee_board):
+    with Device(committee_board.connect(), timeout=5.0) as device:
+        for network in (COMMITTEE, smaller_committee(), COMMITTEE):
+            device.load(network)
+            images = images_for(network)
+            assert_committee(device, network, images)
+            device.choose(members=1)
+            assert_committee(device, network, images, members=1)
+        device.choose(members=1, step_results=True)
+        found, golden = assert_committee(device, COMMITTEE, images, members=1)
+        assert found.running_winners.tolist() == golden.running_winners.tolist()
+        assert found.running_scores.tolist() == golden.running_scores.tolist()
+        assert device.status().errors == ()
+
+
+def test_choices_that_are_refused_leave_the_old_one(committee_board):
+    with Device(committee_board.connect(), timeout=5.0) as device:
+        device.load(smaller_committee())
+        with pytest.raises(CapacityError, match="Members must be at most the 2 that the network"):
+            device.choose(members=3)
+        with pytest.raises(ValueError, match="Members must be at least 1, not 0"):
+            device.choose(members=0)
+        with pytest.raises(CapacityError, match="Answers after every step must be of 1 member"):
+            device.choose(members=2, step_results=True)
+        with pytest.raises(CapacityError, match="Seed must be absent for a gateware that draws no"):
+            device.choose(seed=3)
+        # A host that does not look first is refused by the board.
+        with pytest.raises(DeviceError, match="The board refused the request: members"):
+            device.write_register(register_address("committee"), 3)
+        other = make_network((9, 4, 2), seed=22, kind="lif", members=2)
+        with pytest.raises(CapacityError, match="Neuron kind of layer 0 must be spike-response"):
+            device.load(other)
+        leaky = dataclasses.replace(COMMITTEE.layers[0].dynamics, membrane_shift=9)
+        layers = (dataclasses.replace(COMMITTEE.layers[0], dynamics=leaky), COMMITTEE.layers[1])
+        with pytest.raises(CapacityError, match="Membrane shift of layer 0 must be"):
+            device.load(dataclasses.replace(COMMITTEE, layers=layers))
+        image = device_image(smaller_committee(), device.design)
+        images = images_for(smaller_committee(), count=1)
+        assert_committee(device, smaller_committee(), images)
+        # From here on the old network is gone: an image is all or nothing.
+        with pytest.raises(DeviceError, match=r"The board refused the request: image \(length\)"):
+            device.load_image(image[: len(image) // 2])
+        assert device.status().state is LoadState.NONE
+        device.load(smaller_committee())
+        assert_committee(device, smaller_committee(), images)
+        device.clear_errors()
+
+
+@pytest.mark.slow
+def test_drawn_members_on_the_board():
+    network = make_network((12, 6, 3), seed=23, sampled=True, encoding=RateEncoding(steps=6))
+    design = Design.for_networks([network], STEP_FOLDS, members=3)
+    images = images_for(network)
+    with VirtualBoard(design) as board, Device(board.connect(), timeout=5.0) as device:
+        device.load(network)
+        with pytest.raises(DeviceError, match="Members of the network on the board are drawn: a"):
+            device.classify(images)
+        with pytest.raises(DeviceError, match="The board refused the request: seed"):
+            device.request(FrameType.SAMPLE, images[0].tobytes())
+        for seed in (1, 77, 2**32 - 1):
+            device.choose(members=3, seed=seed)
+            assert_committee(device, network, images, members=3, seed=seed)
+        with pytest.raises(CapacityError, match="at most the 3 that the gateware was built for"):
+            device.choose(members=4)
+        with pytest.raises(ValueError, match="Seed must be an integer in 1"):
+            device.choose(seed=0)
+        device.clear_errors()
 
 
 def test_a_missing_compiler_is_named(monkeypatch):
