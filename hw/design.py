@@ -177,6 +177,11 @@ class Design:
             rule = "absent" if self.events is not None else "given"
             raise ValueError(f"events of encoding {self.encoding} must be {rule}")
         width = self.layers[0].inputs_per_cycle
+        if self.sample_input == "events" and width & (width - 1):
+            raise ValueError(
+                "inputs_per_cycle of the first layer must be a power of two with events, "
+                f"not {width}"
+            )
         if self.encodes_rates and self.pixels_per_cycle != width:
             raise ValueError(
                 f"pixels_per_cycle must equal the first layer's inputs_per_cycle {width} with rate "

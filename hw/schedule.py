@@ -16,6 +16,7 @@ from hw.design import Design, ceil_div
 from hw.layer import layer_latency
 from hw.step_schedule import StepSampleSchedule, step_samples
 from model.description import Network, Readout
+from model.events import Events
 
 __all__ = ["SampleSchedule", "Schedule", "schedule"]
 
@@ -75,6 +76,7 @@ def schedule(
     *,
     members: int = 1,
     step_results: bool = False,
+    events: Events | None = None,
 ) -> Schedule:
     """Cycles of N samples sent back to back.
 
@@ -91,6 +93,8 @@ def schedule(
         spikes of each hidden layer (K, N, T, neurons) (`model.golden.StepwiseTrace`).
     members, step_results
         Of a stepwise design: members in use, and whether every step is answered.
+    events
+        The samples, of a design that takes events.
 
     Returns
     -------
@@ -100,7 +104,7 @@ def schedule(
     if design.is_stepwise:
         return Schedule(
             samples=step_samples(
-                design, network, spikes, members=members, step_results=step_results
+                design, network, spikes, members=members, step_results=step_results, events=events
             )
         )
     return _single_spike(design, network, spikes)

@@ -6,7 +6,14 @@ from amaranth.lib import data
 
 from hw.design import Design, index_bits
 
-__all__ = ["output_record", "pixel_beat", "sample_beat", "spike_time_beat", "spike_word"]
+__all__ = [
+    "event_beat",
+    "output_record",
+    "pixel_beat",
+    "sample_beat",
+    "spike_time_beat",
+    "spike_word",
+]
 
 
 def spike_word(design: Design, layer: int) -> data.StructLayout:
@@ -60,8 +67,28 @@ def pixel_beat(design: Design) -> data.StructLayout:
     )
 
 
+def event_beat(design: Design) -> data.StructLayout:
+    """An event of a camera; events of a sample come in order of time.
+
+    Members: ``time`` (us since the sample began), ``x``, ``y``, ``polarity``, ``present`` (0: no
+    event, the beat only ends the sample), ``last`` (last beat of the sample).
+    """
+    return data.StructLayout(
+        {
+            "time": unsigned(32),
+            "x": unsigned(index_bits(design.events.width)),
+            "y": unsigned(index_bits(design.events.height)),
+            "polarity": unsigned(1),
+            "present": unsigned(1),
+            "last": unsigned(1),
+        }
+    )
+
+
 def sample_beat(design: Design) -> data.StructLayout:
-    """What a sample is made of: `pixel_beat` or `spike_word` of the first layer."""
+    """What a sample is made of: `pixel_beat`, `event_beat`, or `spike_word` of the first layer."""
+    if design.sample_input == "events":
+        return event_beat(design)
     return pixel_beat(design) if design.sample_input == "pixels" else spike_word(design, 0)
 
 

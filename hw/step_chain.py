@@ -12,6 +12,7 @@ from hw.design import Design
 from hw.intensity_table import IntensityTable
 from hw.memory_writes import MemoryWrites
 from hw.neuron_unit import NeuronUnit
+from hw.rasteriser import Rasteriser
 from hw.rate_encoder import RateEncoder
 from hw.replay_buffer import ReplayBuffer
 from hw.sampler import Sampler
@@ -32,6 +33,7 @@ def add_step_chain(
 
         pixels > IntensityTable > SpikeStore, or
         pixels > RateEncoder, or
+        events > Rasteriser > [ReplayBuffer: members], or
         words  > [ReplayBuffer: members] >
             [ReplayBuffer: blocks of a step] > StepLayer > NeuronUnit >
             ReplayBuffer: blocks of a step   > StepLayer > NeuronUnit > ... >
@@ -149,6 +151,11 @@ def _encoder(
                 rates.phase.eq(core.config.phase),
             ]
             words, counts = rates.o, rates.is_first_pass
+        if design.sample_input == "events":
+            m.submodules.raster = raster = reset(Rasteriser(design=design))
+            connect(m, source, raster.i)
+            m.d.comb += raster.last_step.eq(core.config.steps - 1)
+            words = raster.o
         m.d.comb += [
             core.entry.valid.eq(source.valid & core.running),
             core.entry.ready.eq(source.ready),

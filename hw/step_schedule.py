@@ -13,6 +13,7 @@ from hw.layer import layer_latency
 from hw.neuron_unit import block_cycles, state_latency, step_cycles
 from hw.step_sources import StepSource, busy_groups, step_source
 from model.description import Network
+from model.events import Events
 
 __all__ = ["StepSampleSchedule", "step_samples"]
 
@@ -126,10 +127,11 @@ def step_samples(
     *,
     members: int,
     step_results: bool,
+    events: Events | None = None,
 ) -> tuple[StepSampleSchedule, ...]:
     """Cycles of N samples sent back to back; parameters as of `hw.schedule.schedule`."""
     trains = np.asarray(spikes[0])
-    source, first_words = step_source(design, trains, members)
+    source, first_words = step_source(design, trains, members, events)
     # The last row marks the end of a step, with spikes or without.
     words = [
         busy_groups(np.asarray(train), design.layers[index].inputs_per_cycle)[..., :-1].sum(axis=-1)

@@ -13,6 +13,7 @@ import numpy as np
 from hw.block_times import ReplayTimes, StoreTimes, TableTimes, store_work
 from hw.design import Design, ceil_div
 from hw.rate_encoder import scan_cycles
+from model.events import Events
 
 __all__ = ["StepSource", "step_source", "words_of_steps"]
 
@@ -211,7 +212,74 @@ class _Rates:
                 self._bank ^= 1
 
 
-def step_source(design: Design, trains: np.ndarray, members: int) -> tuple[StepSource, np.ndarray]:
+class _Rastered:
+    """Words out of a `hw.rasteriser.Rasteriser`."""
+
+    def __init__(self, design: Design, trains: np.ndarray, events: Events) -> None:
+        self._busy = busy_groups(trains, design.layers[0].inputs_per_cycle).sum(axis=-1)
+        encoding = design.events
+        column, row = events.x - encoding.left, events.y - encoding.top
+        inside = (column >= 0) & (column < encoding.crop_width)
+        inside &= (row >= 0) & (row < encoding.crop_height)
+        steps = events.t // encoding.bin_us
+        self._beats = [
+            # A sample without events is a beat without one.
+            list(zip(steps[start:stop].tolist(), inside[start:stop].tolist(), strict=True))
+            or [(0, False)]
+            for start, stop in zip(events.offsets, events.offsets[1:], strict=False)
+        ]
+        self._take = 0  # when the next beat is taken
+        self.first_input = self.last_input = 0
+
+    def begin(self, sample: int) -> None:
+        self._here, self._left = self._busy[sample], self._beats[sample][::-1]
+        self._closing = False
+        self.first_input = self._take
+        self._decide = self._taking()
+
+    def _taking(self) -> int:
+        """Take a beat; when it is decided about."""
+        self.last_input = self._take
+        return self._take + 2
+
+    def offer(self, step: int) -> tuple[int, int]:
+        while not self._closing:
+            when, inside = self._left[-1]
+            if when > step:
+                self._ends = self._decide + 1
+                break
+            close = self._decide + (3 if inside else 1)
+            self._left.pop()
+            if not self._left:
+                self._closing = True
+                self._ends = close + 1
+            else:
+                self._take = close + 1
+                self._decide = self._taking()
+        words = int(self._here[step])
+        return self._ends + (4 if words else 1), 5 * (max(words, 1) - 1)
+
+    def taken(self, step: int, first: int, last: int, *, ends_sample: bool) -> None:
+        self._ends = last + 2
+        self._decide = last + 3
+        if not ends_sample:
+            return
+        if self._closing:
+            self._take = last + 3
+            return
+        # What is left comes after the last step.
+        while True:
+            self._left.pop()
+            if not self._left:
+                self._take = self._decide + 3
+                return
+            self._take = self._decide + 2
+            self._decide = self._taking()
+
+
+def step_source(
+    design: Design, trains: np.ndarray, members: int, events: Events | None = None
+) -> tuple[StepSource, np.ndarray]:
     """The source of a design, and the words of each step, int (N, T).
 
     Parameters
@@ -222,6 +290,8 @@ def step_source(design: Design, trains: np.ndarray, members: int) -> tuple[StepS
         Input spikes (N, T, features).
     members
         Members in use.
+    events
+        The samples, of a design that takes events.
     """
     words = words_of_steps(busy_groups(trains, design.layers[0].inputs_per_cycle))
     if design.encodes_rates:
@@ -230,5 +300,9 @@ def step_source(design: Design, trains: np.ndarray, members: int) -> tuple[StepS
         return _Rates(design, trains, members), busy[..., :-1].sum(axis=-1) + 1
     if design.has_table:
         return _Sorted(design, trains, members), words
-    source = _Words(words)
+    source: StepSource = _Words(words)
+    if design.sample_input == "events":
+        if events is None:
+            raise ValueError("events must be given for a design that takes them")
+        source = _Rastered(design, trains, events)
     return (_Replayed(source, words, members) if design.members > 1 else source), words

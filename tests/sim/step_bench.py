@@ -194,7 +194,7 @@ def run_step_core(
 
 def idle_cycles(design: Design) -> int:
     """Cycles after which a core that has just been started is idle."""
-    cycles = design.steps + 2
+    cycles = max(design.steps, design.layers[0].groups) + 2
     for layer in design.layers:
         if layer.sampled:
             cycles = max(cycles, draw_cycles(layer, design.members) + 1)

@@ -7,6 +7,7 @@ from hw.design import Design
 from hw.schedule import schedule
 from model.committee import StepwiseTrace
 from model.description import Network
+from model.events import Events
 from tests.sim.step_bench import StepRun
 
 __all__ = ["check", "check_cycles", "expected_records", "expected_states"]
@@ -87,6 +88,7 @@ def check_cycles(
     result: StepRun,
     *,
     step_results: bool = False,
+    events: Events | None = None,
 ) -> None:
     """Every observation, beat and record in its cycle."""
     plan = schedule(
@@ -95,6 +97,7 @@ def check_cycles(
         [trace.input_spikes.numpy(), *(spikes.numpy() for spikes in trace.spikes)],
         members=trace.members,
         step_results=step_results,
+        events=events,
     )
     origin = plan.samples[0].first_input
     assert result.first_beats == [sample.first_input - origin for sample in plan.samples]

@@ -7,6 +7,7 @@ import pytest
 from hw.design import Design, Fold
 from model.description import NeuronKind, RateEncoding
 from model.golden import run
+from tests.hw.test_rasteriser import ENCODINGS, event_beats, make_events
 from tests.sim.step_bench import pixel_beats, run_step_core, step_words
 from tests.sim.step_expected import check, check_cycles
 from tests.stepwise import make_network
@@ -156,3 +157,33 @@ def test_built_members_are_chosen_at_run_time():
         result = run_step_core(design, network, beats, members=members)
         check(design, network, trace, result)
         check_cycles(design, network, trace, result)
+
+
+@pytest.mark.parametrize("stalls", [None, 6])
+@pytest.mark.parametrize(
+    ("name", "members", "folds"),
+    [
+        ("plain", 1, ((6, 1, 1), (3, 1, 1))),
+        ("crop", 2, ((2, 4, 1), (3, 1, 1))),
+        ("crop", 1, ((2, 2, 1), (3, 1, 1))),
+    ],
+)
+def test_events(name, members, folds, stalls):
+    encoding = ENCODINGS[name]
+    network = make_network((encoding.features, 6, 3), seed=8, members=members, encoding=encoding)
+    folds = [Fold(lanes=p, inputs_per_cycle=s, times_per_cycle=u) for p, s, u in folds]
+    design = Design.for_networks(
+        [network], folds, sample_input="events", pixels_per_cycle=folds[0].inputs_per_cycle
+    )
+    events = make_events(encoding, [40, 0, 1, 60], seed=3)
+    trace = run(network, events, record_states=True)
+    samples, sample = [], []
+    for beat in event_beats(events):
+        sample.append(beat)
+        if beat["last"]:
+            samples.append(sample)
+            sample = []
+    result = run_step_core(design, network, samples, stalls=stalls and random.Random(stalls))
+    check(design, network, trace, result)
+    if not stalls:
+        check_cycles(design, network, trace, result, events=events)
