@@ -33,7 +33,7 @@ def step_parts(design: Design, blocks: Blocks) -> dict[str, Resources]:
             flip_flops=95 + 33 * design.pixels_per_cycle,
             ram_blocks=2 * memory,
         )
-    elif design.members > 1:
+    elif design.members > 1 and not design.has_table:
         parts["members"] = _replay(design, 0, design.sample_words, blocks)
     for index, layer in enumerate(design.layers):
         if index > 0 or layer.blocks > 1:
