@@ -195,7 +195,7 @@ def _score(network: "Network | Yardstick", test: Samples) -> dict[str, Any]:
     from model.evaluate import evaluate
     from model.train.bisnn.measure import SAMPLED_SEED
 
-    drawn: dict[str, int] = {}
+    drawn: dict[str, Any] = {}
     if isinstance(network, Network) and network.is_sampled:
         drawn = {"members": network.metadata["recipe"]["posterior"]["members"]}
         drawn["seed"] = SAMPLED_SEED
