@@ -39,7 +39,7 @@ def step_designs(
     members
         Most members of a committee; None: as many as the networks store.
     sample_input
-        As in `hw.design.Design`; ``"pixels"`` is ``"words"`` for networks of events.
+        As in `hw.design.Design`; ``"pixels"`` is ``"events"`` for networks of events.
     portable
         No memory cells of the chip's own.
     """
@@ -47,7 +47,7 @@ def step_designs(
     depth = len(networks[0].layers)
     neurons = [max(network.layers[k].neurons for network in networks) for k in range(depth)]
     if sample_input == "pixels" and isinstance(networks[0].encoding, EventEncoding):
-        sample_input = "words"
+        sample_input = "events"
     stored = max(network.members for network in networks)
     if members is None and not any(network.is_sampled for network in networks):
         members = stored

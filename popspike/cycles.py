@@ -9,6 +9,7 @@ import numpy as np
 from hw.design import Design
 from model.data import Samples
 from model.description import Network
+from model.events import Events
 from popspike.console import progress
 from popspike.options import samples_at_hand
 
@@ -67,13 +68,15 @@ def _step_pace(network: Network, design: Design, samples: Samples) -> Pace:
     seed = 1 if network.is_sampled else None
     trace = run_stepwise(network, samples.images, members=members, seed=seed)
     spikes = [trace.input_spikes.numpy(), *(part.numpy() for part in trace.spikes)]
-    whole = schedule(design, network, spikes, members=members)
+    events = samples.images if isinstance(samples.images, Events) else None
+    whole = schedule(design, network, spikes, members=members, events=events)
     alone = [
         schedule(
             design,
             network,
             [spikes[0][index : index + 1], *(part[:, index : index + 1] for part in spikes[1:])],
             members=members,
+            events=None if events is None else events[index : index + 1],
         )
         for index in range(min(5, len(samples)))
     ]

@@ -82,7 +82,7 @@ class StepSeen:
 
 def settle_cycles(design: Design) -> int:
     """Cycles after which a core that was started is idle: lists are cleared, members drawn."""
-    cycles = design.steps + 8
+    cycles = design.steps + design.layers[0].groups + 8
     for layer in design.layers:
         if layer.sampled:
             cycles = max(cycles, draw_cycles(layer, design.members) + 8)
@@ -93,6 +93,8 @@ def patience_cycles(design: Design) -> int:
     """More cycles than a sample can take with pauses: all words of all layers, for every block."""
     if design.is_stepwise:
         step = sum(layer.blocks * (layer.groups + layer.beats + 32) for layer in design.layers)
+        if design.sample_input == "events":
+            step += 6 * design.layers[0].groups
         return 5_000 + 8 * (design.members * design.steps * step + design.beats)
     return 5_000 + 8 * sum(
         layer.blocks * (design.max_words(index) + design.steps + layer.planes)

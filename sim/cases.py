@@ -135,6 +135,7 @@ class _StepCase:
             spikes,
             members=self.trace.members,
             step_results=choice.step_results,
+            events=samples if isinstance(samples, Events) else None,
         )
 
     def write(self, folder: Path, samples: Samples, *, stall: float, seed: int) -> None:

@@ -11,6 +11,7 @@ from hw.design import Design
 from hw.schedule import Schedule, schedule
 from hw.step_schedule import StepSampleSchedule
 from model.description import Network
+from model.events import Events
 from model.golden import run_single_spike, run_stepwise
 from sim.cases import Samples
 from sim.choice import Choice
@@ -142,6 +143,7 @@ class _StepJudge:
             [np.concatenate(inputs), *(np.concatenate(layer, axis=1) for layer in hidden)],
             members=trace.members,
             step_results=choice.step_results,
+            events=samples if isinstance(samples, Events) else None,
         )
         steps = [sample for sample in plan.samples if isinstance(sample, StepSampleSchedule)]
         late = compare_step_cycles(

@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 
 from hw.design import Design, ceil_div
-from hw.spike_word import spike_word
+from hw.spike_word import event_beat, spike_word
 from model.description import Network
 from model.events import Events
 from model.spike_trains import spike_trains
@@ -40,7 +40,7 @@ def sample_beats(design: Design, network: Network, samples: np.ndarray | Events)
 
     A design that takes pixels gets the pixels, G a beat, the first in the lowest byte, the last
     beat padded with 0. A design that takes spike words gets them sorted by step as
-    `hw.spike_word.spike_word` says.
+    `hw.spike_word.spike_word` says; one that takes events gets an event a beat.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ def sample_beats(design: Design, network: Network, samples: np.ndarray | Events)
         One a sample.
     """
     if isinstance(samples, Events):
-        if design.sample_input != "words":
-            raise ValueError(f"Events must enter as spike words here, not {design.sample_input}")
-        return [_step_words(design, train) for train in spike_trains(network, samples)]
+        if design.sample_input == "words":
+            return [_step_words(design, train) for train in spike_trains(network, samples)]
+        return _event_samples(design, samples)
     images = np.asarray(samples).reshape(len(samples), -1)
     if images.dtype != np.uint8 or images.shape[1] != network.features:
         raise ValueError(
@@ -72,6 +72,19 @@ def sample_beats(design: Design, network: Network, samples: np.ndarray | Events)
         return [_step_words(design, train) for train in spike_trains(network, images)]
     table = network.encoding.table()
     return [_word_sample(design, network, table[image]) for image in images]
+
+
+def _event_samples(design: Design, samples: Events) -> list[Sample]:
+    """An event a beat; a sample without events is a beat without one."""
+    layout = event_beat(design)
+    fields = {"time": samples.t, "x": samples.x, "y": samples.y, "polarity": samples.p}
+    bits = sum(values.astype(object) << layout[name].offset for name, values in fields.items())
+    beats = (bits + (1 << layout["present"].offset)).tolist() if len(samples.t) else []
+    return [
+        # `last` is the highest bit of the beat, and travels as tlast.
+        Sample(beats=tuple(beats[start:stop]) or (0,), width=layout.size - 1)
+        for start, stop in zip(samples.offsets, samples.offsets[1:], strict=False)
+    ]
 
 
 def _step_words(design: Design, train: np.ndarray) -> Sample:

@@ -10,9 +10,11 @@ import pytest
 import sim.cases
 import sim.verify
 from hw.design import Design, Fold
-from model.encoding import RateEncoding
+from model.encoding import EventEncoding, RateEncoding
+from model.events import Events
 from model.golden import run_stepwise
 from sim.choice import Choice
+from sim.test_set import run_test_set
 from sim.verify import verify
 from tests.stepwise import make_network
 
@@ -85,3 +87,28 @@ def test_choices_that_do_not_fit() -> None:
         verify(NETWORK, IMAGES, DESIGN, choice=Choice(members=4))
     with pytest.raises(ValueError, match="Answers after every step must be of 1 member, not 2"):
         verify(NETWORK, IMAGES, DESIGN, choice=Choice(members=2, step_results=True))
+
+
+def test_events_of_a_camera_are_rasterised(cache: Path) -> None:
+    encoding = EventEncoding(
+        width=9, height=7, left=1, top=1, crop_width=8, crop_height=6, shift=1, bin_us=100, steps=6
+    )
+    network = make_network((encoding.features, 6, 3), seed=13, encoding=encoding)
+    design = Design.for_networks([network], FOLDS, pixels_per_cycle=2, sample_input="events")
+    rng = np.random.default_rng(2)
+    counts = np.array([30, 0, 55])
+    times = [np.sort(rng.integers(0, 700, count)) for count in counts]
+    samples = Events(
+        t=np.concatenate(times),
+        x=rng.integers(0, 9, counts.sum()),
+        y=rng.integers(0, 7, counts.sum()),
+        p=rng.integers(0, 2, counts.sum()),
+        offsets=np.concatenate([[0], np.cumsum(counts)]),
+    )
+    result = verify(network, samples, design, cache=cache)
+    assert [str(divergence) for divergence in result.divergences] == []
+    assert result.ok
+    words = Design.for_networks([network], FOLDS, pixels_per_cycle=2, sample_input="words")
+    whole = run_test_set(network, samples, words, processes=1, cache=cache)
+    assert [str(divergence) for divergence in whole.divergences] == []
+    assert whole.cycles_as_scheduled
