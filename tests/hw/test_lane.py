@@ -4,7 +4,7 @@ import random
 import pytest
 
 from hw.lane import Lane, lane_latency
-from tests.hw.designs import two_layers
+from tests.hw.designs import stepwise, two_layers
 from tests.hw.streams import run
 
 
@@ -65,5 +65,28 @@ def test_potential_reaches_its_bounds(way):
         ctx.set(dut.spikes, 0)
         await ctx.tick().repeat(2)
         assert ctx.get(dut.potential) == way * bound
+
+    run(dut, bench)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 6])
+def test_the_first_word_of_a_step_takes_the_place_of_the_sum_before(width):
+    design = stepwise(sizes=(30, 10, 4), folds=((4, width, 1), (4, 1, 1)))
+    dut = Lane(layer=design.layers[0])
+    rng = random.Random(width)
+
+    async def bench(ctx):
+        expected = [0] * dut.latency
+        for _ in range(400):
+            bits, spikes = rng.getrandbits(width), rng.getrandbits(width)
+            # Sums of a step stay within the fan-in.
+            clear = rng.random() < 0.4 or abs(expected[-1]) > 20
+            ctx.set(dut.bits, bits)
+            ctx.set(dut.spikes, spikes)
+            ctx.set(dut.clear, clear)
+            total = sum((1 if bits >> k & 1 else -1) for k in range(width) if spikes >> k & 1)
+            expected.append(total + (0 if clear else expected[-1]))
+            await ctx.tick()
+            assert ctx.get(dut.potential) == expected[-dut.latency]
 
     run(dut, bench)
