@@ -33,7 +33,15 @@ def step_parts(design: Design, blocks: Blocks) -> dict[str, Resources]:
             flip_flops=95 + 33 * design.pixels_per_cycle,
             ram_blocks=2 * memory,
         )
-    elif design.members > 1 and not design.has_table:
+    if design.sample_input == "events":
+        bits = index_bits(design.layers[0].groups)
+        parts["rasteriser"] = Resources(
+            luts=350,
+            flip_flops=250,
+            ram_blocks=blocks(1 << bits, design.layers[0].inputs_per_cycle)
+            + blocks(1 << bits, bits),
+        )
+    if design.members > 1 and design.sample_input != "pixels":
         parts["members"] = _replay(design, 0, design.sample_words, blocks)
     for index, layer in enumerate(design.layers):
         if index > 0 or layer.blocks > 1:
