@@ -11,10 +11,10 @@ from hw.design import Design
 from hw.layer import observation_layout
 from hw.memory_writes import MemoryWrites
 from hw.single_spike_chain import add_single_spike_chain
-from hw.spike_store import ENTRY
 from hw.spike_word import output_record, sample_beat
 from hw.step_chain import add_step_chain
 from hw.step_shapes import state_layout
+from hw.word_former import ENTRY
 from hw.write_target import write_targets
 
 __all__ = ["Core", "core_config", "probe_layout", "spike_counts"]

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spike times in any order to spike words sorted by step."""
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal, unsigned
+from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.design import Design, index_bits
 from hw.spike_word import spike_time_beat, spike_word
+from hw.word_former import ENTRY, WordFormer
 
-__all__ = ["ENTRY", "SpikeStore"]
-
-#: Transfers of beats or words of samples.
-ENTRY = data.StructLayout({"valid": 1, "ready": 1, "last": 1})
+__all__ = ["SpikeStore"]
 
 
 class SpikeStore(wiring.Component):
@@ -19,19 +17,15 @@ class SpikeStore(wiring.Component):
 
     ::
 
-        beats of G times --> 2 places --> former --> collect --> words + heads --> emit
-                                     (word a cycle)           (one list a step)
+        beats of G times --> WordFormer --> collect --> words + heads --> emit
+                            (word a cycle)           (one list a step)
 
-    *Collecting*: beats wait in two places, so that `i.ready` is a flip-flop; the first of them
-    moves on to the former when that is free, a cycle after it came at the earliest. A beat
-    occupies the former for max(1, number of words in it) cycles, where a word holds the spikes of
-    one step among S neighbouring inputs. A beat without spikes that is not the last moves on to
-    nowhere, whether the former is free or not. *Emitting* starts 4 cycles after the cycle in
-    which the former was done with the last beat, and takes, for steps
-    0..top, one cycle a step and one a word; a step without spikes costs its one cycle. With one
-    bank the next sample is collected after emission has ended, with two meanwhile. A sample that
-    is sent several times begins again 2 cycles after its last word. After a reset
-    the heads are cleared, one a cycle, before anything is collected.
+    *Collecting*: a word a cycle, see `hw.word_former`. *Emitting* starts 4 cycles after the cycle
+    in which the former was done with the last beat, and takes, for steps 0..top, one cycle a step
+    and one a word; a step without spikes costs its one cycle. With one bank the next sample is
+    collected after emission has ended, with two meanwhile. A sample that is sent several times
+    begins again 2 cycles after its last word. After a reset the heads are cleared, one a cycle,
+    before anything is collected.
 
     Parameters
     ----------
@@ -57,8 +51,7 @@ class SpikeStore(wiring.Component):
         How often a sample is sent, and whether it is sent for the first time; only in stepwise
         designs.
     entry : Out(ENTRY)
-        Transfers to the former. Ready and not valid: a cycle that a source without gaps would
-        have spared.
+        From the former.
     """
 
     def __init__(self, *, design: Design, layer: int) -> None:
@@ -84,8 +77,6 @@ class SpikeStore(wiring.Component):
         design, layer = self._design, self._design.layers[self._layer]
         banks = design.store_banks
         width = layer.inputs_per_cycle
-        count = design.times_per_cycle(self._layer)
-        subgroups = count // width
         pointer_bits = index_bits(design.max_words(self._layer))
         # `single`: the list has one word. A word tells of the one behind it whether that is the
         # last, so that a word's own place in the list is known before the memory gives it.
@@ -130,145 +121,18 @@ class SpikeStore(wiring.Component):
             with m.If(clear_step == design.steps - 1):
                 m.d.sync += clearing.eq(0)
 
-        # Two places for beats.
-        waiting = Signal(spike_time_beat(design, self._layer))
-        spare = Signal.like(waiting)
-        is_waiting, is_spare = Signal(), Signal()
-        leave = Signal()
-        m.d.comb += self.i.ready.eq(~is_spare)
-        with m.If(~is_waiting | leave):
-            m.d.sync += is_spare.eq(0)
-            with m.If(is_spare):
-                m.d.sync += [waiting.eq(spare), is_waiting.eq(1)]
-            with m.Else():
-                m.d.sync += [waiting.eq(self.i.p), is_waiting.eq(self.i.valid)]
-        with m.Elif(self.i.valid & self.i.ready):
-            m.d.sync += [spare.eq(self.i.p), is_spare.eq(1)]
-        waiting_base = Signal(unsigned(index_bits(layer.groups) + 1))
-        with m.If(leave):
-            m.d.sync += waiting_base.eq(waiting_base + subgroups)
-            with m.If(waiting.last):
-                m.d.sync += waiting_base.eq(0)
-
-        # Former: one word a cycle out of the beat in hand. A word has a leader: the first input
-        # of its group that spikes in its step; `same` tells which later ones belong to it.
-        times = list(zip(waiting.fires, waiting.steps, strict=True))
-        leaders = Signal(count)
-        new_leaders = Signal(count)
-        steps = [Signal(design.step_bits, name=f"step{k}") for k in range(count)]
-        same: dict[tuple[int, int], Signal] = {}
-        load = Signal()
-        for later in range(count):
-            begin = later - later % width
-            follows = []
-            for earlier in range(begin, later):
-                (fires, at), (fires_too, at_too) = times[earlier], times[later]
-                equal = Signal(name=f"equal{earlier}_{later}")
-                m.d.comb += equal.eq(fires & fires_too & (at == at_too))
-                follows.append(equal)
-                same[earlier, later] = Signal(name=f"same{earlier}_{later}")
-                with m.If(load):
-                    m.d.sync += same[earlier, later].eq(equal)
-            m.d.comb += new_leaders[later].eq(times[later][0] & ~Cat(follows).any())
-            with m.If(load):
-                m.d.sync += steps[later].eq(times[later][1])
-
-        present, more, first_of = [], [], []
-        step_of, spikes_of = [], []
-        for j in range(subgroups):
-            places = range(j * width, (j + 1) * width)
-            part = leaders[j * width : (j + 1) * width]
-            first = Signal(width, name=f"first{j}")
-            m.d.comb += first.eq(part & (~part + 1))
-            first_of.append(first)
-            present.append(part.any())
-            more.append((part & (part - 1)[:width]).any())
-            here = Signal(design.step_bits, name=f"step_of{j}")
-            spikes = Signal(width, name=f"spikes_of{j}")
-            for place in reversed(places):
-                with m.If(leaders[place]):
-                    later = range(place + 1, places.stop)
-                    before = Const(0, place - places.start)
-                    m.d.comb += [
-                        here.eq(steps[place]),
-                        spikes.eq(Cat(before, Const(1, 1), *(same[place, k] for k in later))),
-                    ]
-            step_of.append(here)
-            spikes_of.append(spikes)
-        subgroup = Signal(index_bits(subgroups))
-        for j in reversed(range(subgroups)):
-            with m.If(present[j]):
-                m.d.comb += subgroup.eq(j)
-        remaining = Signal(count)
-        for j in range(subgroups):
-            part = slice(j * width, (j + 1) * width)
-            taken = (subgroup == j) if subgroups > 1 else Const(1, 1)
-            m.d.comb += remaining[part].eq(leaders[part] & ~(first_of[j] & taken.replicate(width)))
-        occupied, is_last = Signal(), Signal()
-        base = Signal.like(waiting_base)
-        present_bits = Cat(present)
-        is_done = Signal()  # no word is left after this one
-        can_collect = Signal()
-        done = Signal()
-        end = Signal()
-        without_spikes = Signal()
+        m.submodules.former = former = WordFormer(design=design, layer=self._layer)
+        connect(m, flipped(self.i), former.i)
+        formed, formed_bank = former.formed, Signal(index_bits(banks))
         m.d.comb += [
-            is_done.eq(~Cat(more).any() & ~(present_bits & (present_bits - 1)[:subgroups]).any()),
-            can_collect.eq(occupied & ~clearing & ~busy.bit_select(collect_bank, 1)),
-            done.eq(can_collect & is_done),
-            end.eq(done & is_last),
-            without_spikes.eq(~waiting.fires.any() & ~waiting.last),
-            load.eq(~occupied | done),
-            leave.eq(is_waiting & (load | without_spikes)),
+            former.hold.eq(clearing | busy.bit_select(collect_bank, 1)),
+            self.entry.eq(former.entry),
         ]
-        with m.If(load):
-            m.d.sync += [
-                occupied.eq(is_waiting & ~without_spikes),
-                leaders.eq(new_leaders),
-                is_last.eq(waiting.last),
-                base.eq(waiting_base),
-            ]
-        with m.Elif(can_collect):
-            m.d.sync += leaders.eq(remaining)
-        with m.If(end):
+        m.d.sync += formed_bank.eq(collect_bank)
+        with m.If(former.end):
             m.d.sync += busy.bit_select(collect_bank, 1).eq(1)
             if banks == 2:
                 m.d.sync += collect_bank.eq(~collect_bank)
-        # Beats without spikes that come late would have moved on beside words that are done.
-        spared = Signal(range(count + 1))
-        with m.If(end | (load & leave & ~without_spikes)):
-            m.d.sync += spared.eq(0)
-        with m.Elif(load & leave & (spared != 0)):
-            m.d.sync += spared.eq(spared - 1)
-        with m.Elif(~load & ~leave):
-            # Of the words of one beat.
-            m.d.sync += spared.eq(spared + 1)
-        m.d.comb += [
-            self.entry.valid.eq(is_waiting & (~without_spikes | (spared == 0))),
-            self.entry.ready.eq(load),
-            self.entry.last.eq(waiting.last),
-        ]
-        formed = Signal(
-            data.StructLayout(
-                {
-                    "valid": 1,
-                    "end": 1,
-                    "bank": index_bits(banks),
-                    "step": design.step_bits,
-                    "group": index_bits(layer.groups),
-                    "spikes": width,
-                }
-            )
-        )
-        m.d.sync += [
-            formed.valid.eq(can_collect & leaders.any()),
-            formed.end.eq(end),
-            formed.bank.eq(collect_bank),
-            formed.step.eq(Array(step_of)[subgroup]),
-            # Group numbers of real inputs fit; beats of padding never spike.
-            formed.group.eq(base + subgroup),
-            formed.spikes.eq(Array(spikes_of)[subgroup]),
-        ]
 
         # Collect: link the word in front of the list of its step. The head is read in the cycle
         # before; a word of the same step right before has not been stored then.
@@ -294,7 +158,7 @@ class SpikeStore(wiring.Component):
         m.d.sync += [
             stored.valid.eq(formed.valid),
             stored.end.eq(formed.end),
-            stored.bank.eq(formed.bank),
+            stored.bank.eq(formed_bank),
             stored.step.eq(formed.step),
             stored.index.eq(number),
             stored.group.eq(formed.group),
