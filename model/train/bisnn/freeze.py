@@ -80,9 +80,9 @@ def freeze(
     signs: list[np.ndarray] = [weight.to(torch.int8).numpy() for weight in network.mode()]
     undecided: list[np.ndarray | None] = [None] * len(signs)
     latents = list(network.latents)
-    if form is Form.COMMITTEE and count > 1:
+    if form is Form.COMMITTEE:
         signs[: len(latents)] = committee_signs(latents, count, config.seed)
-    elif form is not Form.MODE and form is Form.SAMPLED:
+    elif form is Form.SAMPLED:
         low, high = config.posterior.cuts
         for index, latent in enumerate(latents):
             positive = probabilities(latent.double()).numpy()

@@ -50,7 +50,6 @@ def rasterise_distorted(
     encoding: EventEncoding,
     events: Events,
     matrices: np.ndarray,
-    keep: np.ndarray | None = None,
 ) -> np.ndarray:
     """Rasterise events whose places on the sensor are moved by a map of their sample.
 
@@ -62,8 +61,6 @@ def rasterise_distorted(
         N samples.
     matrices
         float (N, 2, 3): offsets (x, y, 1) from the middle of the crop to new offsets.
-    keep
-        bool, one for each event: whether it is kept.
 
     Returns
     -------
@@ -71,24 +68,26 @@ def rasterise_distorted(
         uint8 (N, T, features).
     """
     counts = np.diff(events.offsets)
-    sample = np.repeat(np.arange(len(events)), counts)
-    middle_x = encoding.left + (encoding.crop_width - 1) / 2
-    middle_y = encoding.top + (encoding.crop_height - 1) / 2
-    away_x, away_y = events.x - middle_x, events.y - middle_y
-    maps = matrices[sample]
-    x = np.rint(maps[:, 0, 0] * away_x + maps[:, 0, 1] * away_y + maps[:, 0, 2] + middle_x)
-    y = np.rint(maps[:, 1, 0] * away_x + maps[:, 1, 1] * away_y + maps[:, 1, 2] + middle_y)
-    column, row = x.astype(np.int64) - encoding.left, y.astype(np.int64) - encoding.top
-    step = events.t // encoding.bin_us
+    sample = np.repeat(np.arange(len(events), dtype=np.int32), counts)
+    middle_x = np.float32(encoding.left + (encoding.crop_width - 1) / 2)
+    middle_y = np.float32(encoding.top + (encoding.crop_height - 1) / 2)
+    away_x, away_y = events.x.astype(np.float32), events.y.astype(np.float32)
+    away_x -= middle_x
+    away_y -= middle_y
+    entry = np.repeat(matrices.reshape(-1, 6).T.astype(np.float32), counts, axis=1)
+    x = entry[0] * away_x + entry[1] * away_y + entry[2] + middle_x
+    y = entry[3] * away_x + entry[4] * away_y + entry[5] + middle_y
+    column = np.rint(x).astype(np.int32) - encoding.left
+    row = np.rint(y).astype(np.int32) - encoding.top
+    step = (events.t // encoding.bin_us).astype(np.int32)
     inside = (column >= 0) & (column < encoding.crop_width) & (step < encoding.steps)
     inside &= (row >= 0) & (row < encoding.crop_height)
-    if keep is not None:
-        inside &= keep
     _, rows, columns = encoding.shape
-    channel = 0 if encoding.merge_polarity else events.p.astype(np.int64)
-    place = (channel * rows + (row >> encoding.shift)) * columns + (column >> encoding.shift)
+    place = (row >> encoding.shift) * columns + (column >> encoding.shift)
+    if not encoding.merge_polarity:
+        place += events.p * np.int32(rows * columns)
     out = np.zeros((len(events), encoding.steps, encoding.features), dtype=np.uint8)
-    flat = (sample * encoding.steps + step) * encoding.features + place
+    flat = (sample.astype(np.int64) * encoding.steps + step) * encoding.features + place
     out.reshape(-1)[flat[inside]] = 1
     return out
 
