@@ -152,7 +152,7 @@ def _encoder(
             ]
             words, counts = rates.o, rates.is_first_pass
         if design.sample_input == "events":
-            m.submodules.raster = raster = reset(Rasteriser(design=design))
+            m.submodules.rasteriser = raster = reset(Rasteriser(design=design))
             connect(m, source, raster.i)
             m.d.comb += raster.last_step.eq(core.config.steps - 1)
             words = raster.o
