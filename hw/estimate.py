@@ -215,7 +215,8 @@ def estimate(design: Design, board: Board) -> Estimate:
     if board.family == "ice40":
         # Flip-flops that no table feeds take a cell of their own.
         flip_flops = sum_resources(parts).flip_flops
-        fixed["packing"] = Resources(luts=flip_flops * 29 // 100)
+        # A stepwise core has more of them, between the stages of its neurons.
+        fixed["packing"] = Resources(luts=flip_flops * (50 if design.is_stepwise else 29) // 100)
     else:
         # Ends of carry chains.
         fixed["packing"] = Resources(luts=5 * sum(layer.lanes for layer in design.layers))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from hw.boards import Board, find_board
 from hw.design import CapacityError, Design, Fold, ceil_div
-from hw.estimate import estimate
+from hw.estimate import Estimate, estimate
 from hw.step_fold import step_designs
 from model.description import Network, Readout
 
@@ -15,6 +15,8 @@ __all__ = ["default_design"]
 # More lanes cost more in minutes of place and route than they bring in images a second.
 _WIDEST = {"ice40": 64, "ecp5": 256}
 _SPRAM_ROWS = 16384
+# Of an iCE40's cells, for stepwise designs: fuller ones were not placed within 20 minutes.
+_FULL_PERCENT = 85
 
 
 def default_design(
@@ -67,7 +69,10 @@ def default_design(
     for design in designs:
         if board_name is None:
             return design
-        shortage = estimate(design, board).shortage
+        found = estimate(design, board)
+        shortage = found.shortage
+        if design.is_stepwise and not shortage and board.family == "ice40":
+            shortage = _crowding(found)
         if not shortage:
             return design
         shortages.append(shortage)
@@ -76,6 +81,13 @@ def default_design(
         f"Networks of {board.name} must fit its {board.chip}, not {sizes}: "
         f"that takes {shortages[-1]}"
     )
+
+
+def _crowding(found: Estimate) -> str:
+    """What place and route would not come to an end with, in words; empty if there is room."""
+    limit = found.available.luts * _FULL_PERCENT // 100
+    luts = found.total.luts
+    return f"{luts} LUTs of {limit} that can be placed" if luts > limit else ""
 
 
 def _lane_counts(networks: Sequence[Network], board: Board) -> Iterator[int]:
