@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host driver: find out what a board is, load a network, classify images."""
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +14,7 @@ from firmware.answers import (
     collect,
     read_result,
 )
+from firmware.events import event_bodies
 from firmware.image import device_image
 from firmware.requests import Requester
 from firmware.transport import Transport
@@ -20,10 +22,13 @@ from hw.design import CapacityError, Design
 from hw.design_words import design_from_words
 from hw.image_layout import LoadError, LoadState
 from hw.link.packets import (
+    EventEntry,
     FrameType,
     LoadBegin,
     LoadData,
     RefusalReason,
+    SampleBegin,
+    SampleData,
     body_limit,
 )
 from hw.register_map import (
@@ -37,6 +42,7 @@ from hw.register_map import (
 )
 from hw.structures import pack, size_of, to_bits
 from model.description import Network
+from model.events import Events
 
 __all__ = [
     "Classification",
@@ -247,50 +253,82 @@ class Device(Requester):
         self.request(FrameType.LOAD_END)
 
     def classify(
-        self, images: np.ndarray, *, progress: Callable[[int, int], None] | None = None
+        self,
+        samples: np.ndarray | Events,
+        *,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Classification:
-        """Classify images with the active network.
+        """Classify samples with the active network.
 
         Parameters
         ----------
-        images
-            uint8 (N, features) or (N, height, width).
+        samples
+            Images, uint8 (N, features) or (N, height, width); or events, for a gateware that takes
+            them.
         progress
-            Called with the images done and all images.
+            Called with the samples done and all samples.
 
         Raises
         ------
         ValueError
-            If the images are not uint8 or have another number of pixels; nothing is sent.
+            If the images are not uint8 or have another number of pixels, or if the samples are of
+            the wrong kind; nothing is sent.
         DeviceError
             If the board does not answer or has no network.
         """
         status = self.status()
         if status.state is not LoadState.ACTIVE:
             raise DeviceError("The board has no network; load one first")
-        images = np.asarray(images)
-        if images.dtype != np.uint8:
-            raise ValueError(f"Images must be uint8, not {images.dtype}")
-        if images.ndim < 2 or int(np.prod(images.shape[1:])) != status.features:
-            raise ValueError(
-                f"Images must have {status.features} pixels for this network, "
-                f"not {int(np.prod(images.shape[1:]))}"
-            )
+        requests = self._sample_requests(samples, status.features)
         if not status.stored_members and not status.seed:
             raise DeviceError(
                 "Members of the network on the board are drawn: a seed must be chosen first"
             )
-        rows = images.reshape(len(images), -1)
         results, running = [], []
-        for index, row in enumerate(rows):
-            body = self.request(FrameType.SAMPLE, row.tobytes())
-            results.append(read_result(body, status.classes))
+        for index, send in enumerate(requests):
+            results.append(read_result(send(), status.classes))
             running.append([read_result(each, status.classes) for each in self.running_answers])
             if progress is not None:
-                progress(index + 1, len(rows))
+                progress(index + 1, len(requests))
         beta = None
         if self._temperature is not None and self._temperature[0] == status.fingerprint:
             beta = self._temperature[1]
         return collect(
             results, running, status=status, votes=self.design.is_stepwise, inverse_temperature=beta
         )
+
+    def _sample_requests(
+        self, samples: np.ndarray | Events, features: int
+    ) -> list[Callable[[], bytes]]:
+        """Functions that send a sample each and return its result."""
+        encoding = self.design.events
+        if encoding is not None:
+            if not isinstance(samples, Events):
+                raise ValueError("Samples must be events for this gateware, not images")
+            bodies = event_bodies(samples, encoding)
+            return [functools.partial(self._send_events, body) for body in bodies]
+        if isinstance(samples, Events):
+            raise ValueError("Samples must be images for this gateware, not events")
+        images = np.asarray(samples)
+        if images.dtype != np.uint8:
+            raise ValueError(f"Images must be uint8, not {images.dtype}")
+        if images.ndim < 2 or int(np.prod(images.shape[1:])) != features:
+            raise ValueError(
+                f"Images must have {features} pixels for this network, "
+                f"not {int(np.prod(images.shape[1:]))}"
+            )
+        rows = images.reshape(len(images), -1)
+        return [functools.partial(self.request, FrameType.SAMPLE, row.tobytes()) for row in rows]
+
+    def _send_events(self, body: bytes) -> bytes:
+        """Send a sample of events, and begin once more if its result was lost on the line."""
+        size = size_of(EventEntry)
+        part = min(_LOAD_PART, body_limit(self.design) - size_of(SampleData)) // size * size
+        for _ in range(2):
+            self.request(FrameType.SAMPLE_BEGIN, pack(SampleBegin, events=len(body) // size))
+            for offset in range(0, len(body), part):
+                head = pack(SampleData, remaining=(len(body) - offset) // size)
+                reply = self.request(FrameType.SAMPLE_DATA, head + body[offset : offset + part])
+            if reply:
+                return reply
+        raise DeviceError("The board's results are lost on the line. Check the port and its speed")

@@ -43,6 +43,8 @@ class Accelerator(wiring.Component):
         Register window.
     errors : In(ErrorFlags)
         Raise a flag of the register window.
+    restart : In(1)
+        Forget all samples that are in the core.
     running : Out(1), state : Out(LoadState), load_error : Out(LoadError)
         What is held; see `hw.loader.Loader`.
     features, classes : Out
@@ -63,6 +65,7 @@ class Accelerator(wiring.Component):
             "o_record": Out(stream.Signature(output_record(design))),
             "bus": In(RegisterBus()),
             "errors": In(ErrorFlags),
+            "restart": In(1),
             "running": Out(1),
             "state": Out(LoadState),
             "load_error": Out(LoadError),
@@ -97,11 +100,11 @@ class Accelerator(wiring.Component):
 
         connect(m, flipped(self.i_network), loader.i)
         connect(m, flipped(self.bus), registers.bus)
-        # After another choice the core is in reset for a cycle.
+        # After another choice, too, the core is in reset for a cycle.
         running = Signal()
         answers = Signal()
         m.d.comb += [
-            running.eq(loader.running & ~registers.chosen),
+            running.eq(loader.running & ~registers.chosen & ~self.restart),
             answers.eq(running & ~self.needs_seed),
             core.running.eq(running),
             core.config.eq(loader.config),

@@ -9,10 +9,10 @@ from hw.accelerator import Accelerator
 from hw.byte_beat import ByteBeat
 from hw.design import Design
 from hw.link.link import Link
-from hw.link.packets import check_pixels
+from hw.link.packets import check_link
 from hw.link.uart_receiver import UartReceiver, check_divisor
 from hw.link.uart_transmitter import UartTransmitter
-from hw.spike_word import output_record, pixel_beat
+from hw.spike_word import output_record, sample_beat
 from hw.stream_register import StreamRegister
 
 __all__ = ["BoardTop"]
@@ -24,7 +24,7 @@ class BoardTop(wiring.Component):
     Parameters
     ----------
     design
-        Capacity and fold; samples must be pixels.
+        Capacity and fold; samples must be pixels or events.
     divisor
         Clock cycles a bit of the line, at least 2.
     clock_hz
@@ -49,7 +49,7 @@ class BoardTop(wiring.Component):
 
     def __init__(self, *, design: Design, divisor: int, clock_hz: int = 0) -> None:
         self._divisor = check_divisor(divisor)
-        self._design = check_pixels(design)
+        self._design = check_link(design)
         self._clock_hz = clock_hz
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "active": Out(1)})
 
@@ -82,8 +82,11 @@ class BoardTop(wiring.Component):
         connect(m, link.o_network, network.i)
         connect(m, network.o, accelerator.i_network)
         # What is in flight when a network goes must not turn up under the next one.
-        while_running = ResetInserter(~accelerator.running)
-        m.submodules.sample = sample = while_running(StreamRegister(shape=pixel_beat(self._design)))
+        m.d.comb += accelerator.restart.eq(link.restart)
+        while_running = ResetInserter(~accelerator.running | link.restart)
+        m.submodules.sample = sample = while_running(
+            StreamRegister(shape=sample_beat(self._design))
+        )
         connect(m, link.o_sample, sample.i)
         connect(m, sample.o, accelerator.i_sample)
         m.submodules.record = record = while_running(

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.byte_beat import ByteBeat
 from hw.design import Design
 from hw.image_layout import LoadError
+from hw.link.event_feeder import EventFeeder
 from hw.link.packets import (
     HEADER_BYTES,
     FrameType,
@@ -15,15 +16,17 @@ from hw.link.packets import (
     LoadData,
     ReadRequest,
     RefusalReason,
+    SampleBegin,
+    SampleData,
     WriteRequest,
-    check_pixels,
+    check_link,
     image_length_bits,
 )
 from hw.link.replies import ReplyKind, ReplyWork, add_reply_states
 from hw.link.sample_feeder import SampleFeeder
 from hw.register_map import ControlWord, register_address
 from hw.registers import RegisterBus, WriteRefusal
-from hw.spike_word import output_record, pixel_beat
+from hw.spike_word import output_record, sample_beat
 from hw.structures import size_of
 
 __all__ = ["FrameProcessor"]
@@ -31,6 +34,8 @@ __all__ = ["FrameProcessor"]
 # Samples that may be in the accelerator at a time. With one in it, another can always be taken
 # whole, whether or not somebody takes the records of the first; so nothing can lock up.
 _IN_FLIGHT = 2
+# Of the number of events in a sample.
+_EVENT_BITS = 24
 
 
 class FrameProcessor(wiring.Component):
@@ -43,7 +48,7 @@ class FrameProcessor(wiring.Component):
     Parameters
     ----------
     design
-        Of the accelerator; its samples must be pixels.
+        Of the accelerator; its samples must be pixels or events.
 
     Members
     -------
@@ -51,6 +56,8 @@ class FrameProcessor(wiring.Component):
         Header and body of requests and of replies.
     o_network, o_sample, i_record, bus, running, load_error, features, classes, needs_seed, measured
         To and from the ports of `hw.accelerator.Accelerator` with these names.
+    restart : Out(1)
+        Forget the sample of events that has not come to its end.
     refused : Out(1)
         A request was refused.
 
@@ -61,13 +68,13 @@ class FrameProcessor(wiring.Component):
     """
 
     def __init__(self, *, design: Design) -> None:
-        self._design = check_pixels(design)
+        self._design = check_link(design)
         super().__init__(
             {
                 "i": In(stream.Signature(ByteBeat)),
                 "o": Out(stream.Signature(ByteBeat)),
                 "o_network": Out(stream.Signature(ByteBeat)),
-                "o_sample": Out(stream.Signature(pixel_beat(design))),
+                "o_sample": Out(stream.Signature(sample_beat(design))),
                 "i_record": In(stream.Signature(output_record(design))),
                 "bus": Out(RegisterBus()),
                 "running": In(1),
@@ -76,6 +83,7 @@ class FrameProcessor(wiring.Component):
                 "classes": In(range(design.classes + 1)),
                 "needs_seed": In(1),
                 "measured": In(1),
+                "restart": Out(1),
                 "refused": Out(1),
             }
         )
@@ -84,7 +92,9 @@ class FrameProcessor(wiring.Component):
         m = Module()
         length_bits = image_length_bits(self._design)
         record = self.i_record.p
-        m.submodules.feeder = feeder = SampleFeeder(design=self._design)
+        takes_events = self._design.sample_input == "events"
+        kind = EventFeeder if takes_events else SampleFeeder
+        m.submodules.feeder = feeder = kind(design=self._design)
         connect(m, feeder.o, flipped(self.o_sample))
 
         work = ReplyWork(winner=record.winner, in_flight=_IN_FLIGHT)
@@ -103,15 +113,27 @@ class FrameProcessor(wiring.Component):
             # Of the control register only the bit that drops the network is looked at.
             self.bus.write_data.eq(number | drop.as_value()),
             self.bus.write.eq(write),
-            feeder.i.payload.eq(self.i.payload),
+            feeder.i.p.data.eq(self.i.p.data),
             self.o_network.p.data.eq(self.i.p.data),
             self.o_network.p.last.eq(missing == 1),
         ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += ended.eq(self.i.p.last)
         m.d.sync += [write.eq(0), drop.eq(0)]
+        awaited = Signal(_EVENT_BITS)  # events of the sample that is being sent
+        m.d.sync += self.restart.eq(0)
         with m.If(~self.running):
-            m.d.sync += samples.eq(0)
+            m.d.sync += [samples.eq(0), awaited.eq(0)]
+        if takes_events:
+            m.d.comb += [feeder.begin.eq(self.restart), feeder.i.p.last.eq(awaited == 1)]
+
+        def sample_is_whole() -> None:
+            """Its result comes with the sequence number of this request."""
+            m.d.sync += samples.eq(samples + 1)
+            with m.If(samples == 0):
+                m.d.sync += work.sequences[0].eq(header.sequence)
+            with m.Else():
+                m.d.sync += work.sequences[1].eq(header.sequence)
 
         def answer(kind: ReplyKind) -> None:
             """Reply, once the rest of the request has been swallowed."""
@@ -173,17 +195,26 @@ class FrameProcessor(wiring.Component):
                             refuse(RefusalReason.INCOMPLETE)
                         with m.Else():
                             answer(ReplyKind.DONE)
-                    with m.Case(FrameType.SAMPLE):
-                        with m.If(~self.running):
-                            refuse(RefusalReason.NO_NETWORK)
-                        with m.Elif(header.length != self.features):
-                            refuse(RefusalReason.SAMPLE_SIZE)
-                        with m.Elif(samples == _IN_FLIGHT):
-                            refuse(RefusalReason.BUSY)
-                        with m.Elif(self.needs_seed):
-                            refuse(RefusalReason.SEED)
-                        with m.Else():
-                            m.next = "SAMPLE"
+                    if takes_events:
+                        with m.Case(FrameType.SAMPLE_BEGIN):
+                            arguments(SampleBegin)
+                        with m.Case(FrameType.SAMPLE_DATA):
+                            with m.If(header.length[:3] != size_of(SampleData)):
+                                refuse(RefusalReason.SIZE)
+                            with m.Else():
+                                arguments(SampleData, exact=False)
+                    else:
+                        with m.Case(FrameType.SAMPLE):
+                            with m.If(~self.running):
+                                refuse(RefusalReason.NO_NETWORK)
+                            with m.Elif(header.length != self.features):
+                                refuse(RefusalReason.SAMPLE_SIZE)
+                            with m.Elif(samples == _IN_FLIGHT):
+                                refuse(RefusalReason.BUSY)
+                            with m.Elif(self.needs_seed):
+                                refuse(RefusalReason.SEED)
+                            with m.Else():
+                                m.next = "SAMPLE"
                     with m.Default():
                         refuse(RefusalReason.TYPE)
 
@@ -226,6 +257,28 @@ class FrameProcessor(wiring.Component):
                                 missing.eq(number),
                             ]
                             answer(ReplyKind.DONE)
+                    if takes_events:
+                        with m.Case(FrameType.SAMPLE_BEGIN):
+                            with m.If(~self.running):
+                                refuse(RefusalReason.NO_NETWORK)
+                            with m.Elif(samples != 0):
+                                refuse(RefusalReason.BUSY)
+                            with m.Elif(self.needs_seed):
+                                refuse(RefusalReason.SEED)
+                            with m.Elif((number == 0) | number[_EVENT_BITS:].any()):
+                                refuse(RefusalReason.SAMPLE_SIZE)
+                            with m.Else():
+                                m.d.sync += [awaited.eq(number), self.restart.eq(awaited != 0)]
+                                answer(ReplyKind.DONE)
+                        with m.Case(FrameType.SAMPLE_DATA):
+                            with m.If(~self.running):
+                                refuse(RefusalReason.NO_NETWORK)
+                            with m.Elif(number < awaited):
+                                refuse(RefusalReason.GAP)
+                            with m.Elif((number != awaited) | ended):
+                                answer(ReplyKind.DONE)
+                            with m.Else():
+                                m.next = "EVENTS"
                     with m.Default():
                         with m.If(self.load_error != LoadError.NONE):
                             refuse(RefusalReason.IMAGE)
@@ -264,15 +317,33 @@ class FrameProcessor(wiring.Component):
                         with m.If(self.i.p.last):
                             answer(ReplyKind.DONE)
 
-            with m.State("SAMPLE"):
-                m.d.comb += [feeder.i.valid.eq(self.i.valid), self.i.ready.eq(feeder.i.ready)]
-                with m.If(self.i.valid & self.i.ready & self.i.p.last):
-                    m.d.sync += samples.eq(samples + 1)
-                    with m.If(samples == 0):
-                        m.d.sync += work.sequences[0].eq(header.sequence)
+            if takes_events:
+                with m.State("EVENTS"):
+                    with m.If(awaited == 0):
+                        refuse(RefusalReason.SAMPLE_SIZE)
                     with m.Else():
-                        m.d.sync += work.sequences[1].eq(header.sequence)
-                    m.next = "IDLE"
+                        m.d.comb += [
+                            feeder.i.valid.eq(self.i.valid),
+                            self.i.ready.eq(feeder.i.ready),
+                        ]
+                        with m.If(self.i.valid & self.i.ready & feeder.ends):
+                            m.d.sync += awaited.eq(awaited - 1)
+                            with m.If(awaited == 1):
+                                sample_is_whole()
+                            with m.If(self.i.p.last):
+                                answer(ReplyKind.DONE)
+                                with m.If(awaited == 1):
+                                    m.next = "IDLE"
+            else:
+                with m.State("SAMPLE"):
+                    m.d.comb += [
+                        feeder.i.valid.eq(self.i.valid),
+                        feeder.i.p.last.eq(self.i.p.last),
+                        self.i.ready.eq(feeder.i.ready),
+                    ]
+                    with m.If(self.i.valid & self.i.ready & self.i.p.last):
+                        sample_is_whole()
+                        m.next = "IDLE"
 
             with m.State("SWALLOW"):
                 m.d.comb += self.i.ready.eq(~ended)

@@ -13,10 +13,10 @@ from hw.link.cobs_encoder import CobsEncoder
 from hw.link.frame_processor import FrameProcessor
 from hw.link.frame_receiver import FrameReceiver
 from hw.link.frame_sender import FrameSender
-from hw.link.packets import buffer_depth, check_pixels
+from hw.link.packets import buffer_depth, check_link
 from hw.register_map import ErrorFlags
 from hw.registers import RegisterBus
-from hw.spike_word import output_record, pixel_beat
+from hw.spike_word import output_record, sample_beat
 from hw.stream_register import StreamRegister
 
 __all__ = ["Link"]
@@ -44,6 +44,8 @@ class Link(wiring.Component):
         The line.
     o_network, o_sample, i_record, bus, running, load_error, features, classes, needs_seed, measured
         To and from the ports of `hw.accelerator.Accelerator` with these names.
+    restart : Out(1)
+        As of `hw.link.frame_processor.FrameProcessor`.
     errors : Out(ErrorFlags)
         What went wrong in this cycle.
 
@@ -54,13 +56,13 @@ class Link(wiring.Component):
     """
 
     def __init__(self, *, design: Design) -> None:
-        self._design = check_pixels(design)
+        self._design = check_link(design)
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
                 "o": Out(stream.Signature(8)),
                 "o_network": Out(stream.Signature(ByteBeat)),
-                "o_sample": Out(stream.Signature(pixel_beat(design))),
+                "o_sample": Out(stream.Signature(sample_beat(design))),
                 "i_record": In(stream.Signature(output_record(design))),
                 "bus": Out(RegisterBus()),
                 "running": In(1),
@@ -69,6 +71,7 @@ class Link(wiring.Component):
                 "classes": In(range(design.classes + 1)),
                 "needs_seed": In(1),
                 "measured": In(1),
+                "restart": Out(1),
                 "errors": Out(ErrorFlags),
             }
         )
@@ -104,6 +107,7 @@ class Link(wiring.Component):
             processor.classes.eq(self.classes),
             processor.needs_seed.eq(self.needs_seed),
             processor.measured.eq(self.measured),
+            self.restart.eq(processor.restart),
             self.errors.frame.eq(receiver.frame_error),
             self.errors.overrun.eq(receiver.overrun),
             self.errors.request.eq(processor.refused),

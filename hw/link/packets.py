@@ -23,6 +23,7 @@ __all__ = [
     "HEADER_BYTES",
     "PACKETS",
     "SILENT",
+    "EventEntry",
     "FrameHeader",
     "FrameType",
     "LoadBegin",
@@ -33,10 +34,12 @@ __all__ = [
     "RefusalReason",
     "ResultEnd",
     "ResultEntry",
+    "SampleBegin",
+    "SampleData",
     "WriteRequest",
     "body_limit",
     "buffer_depth",
-    "check_pixels",
+    "check_link",
     "image_length_bits",
     "packet_rows",
 ]
@@ -58,6 +61,8 @@ class FrameType(enum.Enum, shape=8):
     LOAD_DATA = 0x11
     LOAD_END = 0x12
     SAMPLE = 0x20
+    SAMPLE_BEGIN = 0x21
+    SAMPLE_DATA = 0x22
     DONE = 0x80
     WORDS = 0x81
     RESULT = 0xA0
@@ -78,7 +83,7 @@ class RefusalReason(enum.Enum, shape=8):
     SAMPLE_SIZE = 4
     #: An image longer than any that this gateware takes, or than was announced.
     IMAGE_SIZE = 5
-    #: Load data that leave some bytes out.
+    #: Data of a load or of a sample that leave something out.
     GAP = 6
     #: The loader refused the image; the detail is `hw.image_layout.LoadError`.
     IMAGE = 7
@@ -126,6 +131,31 @@ class LoadData(data.Struct):
     already are acknowledged and ignored."""
 
     remaining: 32
+
+
+class SampleBegin(data.Struct):
+    """Expect a sample of so many ``events``, at least 1; one that is not whole is forgotten."""
+
+    events: 32
+
+
+class SampleData(data.Struct):
+    """``remaining`` events of the sample, those that follow here included. Events that are there
+    already are acknowledged and ignored."""
+
+    remaining: 32
+
+
+class EventEntry(data.Struct):
+    """An event of a camera: ``time`` in us since the sample began, ``x``, ``y``, ``polarity``.
+    ``present`` is 0 in the one entry of a sample without events."""
+
+    time: 32
+    x: 14
+    y: 14
+    polarity: 1
+    present: 1
+    zero: 2
 
 
 class Refusal(data.Struct):
@@ -225,6 +255,20 @@ PACKETS = (
         reply=FrameType.RESULT,
         meaning="classify",
     ),
+    Packet(
+        type=FrameType.SAMPLE_BEGIN,
+        body=(SampleBegin,),
+        reply=FrameType.DONE,
+        meaning="begin to send a sample of events",
+    ),
+    Packet(
+        type=FrameType.SAMPLE_DATA,
+        body=(SampleData,),
+        more="8 bytes an event",
+        reply=FrameType.DONE,
+        meaning="next part of the sample: time [0..3], x, y (14 bits each), polarity, present (1 "
+        "bit each), 2 bits of 0; the last part is answered by RESULT",
+    ),
     Packet(type=FrameType.DONE, meaning="the request was carried out"),
     Packet(type=FrameType.WORDS, more="registers, 4 bytes each", meaning="answer to read"),
     Packet(
@@ -247,8 +291,9 @@ PACKETS = (
 
 
 def buffer_depth(design: Design) -> int:
-    """Bytes of the receive buffer: a power of two, at least 1024, with room for a sample."""
-    frame = HEADER_BYTES + design.features + CRC_BYTES
+    """Bytes of the receive buffer: a power of two, at least 1024, with room for an image."""
+    sample = design.features if design.sample_input == "pixels" else 0
+    frame = HEADER_BYTES + sample + CRC_BYTES
     return max(1024, 1 << (frame - 1).bit_length())
 
 
@@ -262,11 +307,12 @@ def image_length_bits(design: Design) -> int:
     return max_image_bytes(design).bit_length()
 
 
-def check_pixels(design: Design) -> Design:
-    """Return the design, or raise if its samples are not pixels."""
-    if design.sample_input != "pixels":
+def check_link(design: Design) -> Design:
+    """Return the design, or raise if its samples are spike words."""
+    if design.sample_input == "words":
         raise ValueError(
-            f"Sample input of a design with a link must be pixels, not {design.sample_input!r}"
+            f"Sample input of a design with a link must be pixels or events, "
+            f"not {design.sample_input!r}"
         )
     return design
 

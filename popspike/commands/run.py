@@ -92,7 +92,7 @@ def run(
         steps = [time if time >= 0 else networks[0].steps for time in times]
         spikes = networks[0].readout is Readout.FIRST_SPIKE
         plot_network(
-            networks[0], _images(samples[0])[0], plot, output_steps=steps if spikes else None
+            networks[0], samples[0].pixels()[0], plot, output_steps=steps if spikes else None
         )
     if json:
         print_json({"board": board, "port": where, "runs": runs})
@@ -113,7 +113,7 @@ def classify(
     from model.golden import run_single_spike
 
     with progress("classifying", len(samples)) as show:
-        answer = device.classify(_images(samples), progress=lambda done, _: show(done))
+        answer = device.classify(samples.images, progress=lambda done, _: show(done))
     trace = run_single_spike(network, samples.images, early_stop=device.design.early_stop)
     spike_steps = trace.spike_steps[-1].numpy()
     if network.readout is not Readout.FIRST_SPIKE:
@@ -139,13 +139,6 @@ def classify(
     }
 
 
-def _images(samples: Samples) -> np.ndarray:
-    """Images of a set; a link carries nothing else."""
-    if not isinstance(samples.images, np.ndarray):
-        raise ValueError(f"Samples for a board must be images, not events ({samples.origin})")
-    return samples.images
-
-
 def _classify_steps(
     device: Device, network: Network, samples: Samples, choice: Choice
 ) -> dict[str, Any]:
@@ -155,7 +148,7 @@ def _classify_steps(
     if network.is_sampled or choice.members is not None:
         device.choose(members=choice.members, seed=choice.seed)
     with progress("classifying", len(samples)) as show:
-        answer = device.classify(_images(samples), progress=lambda done, _: show(done))
+        answer = device.classify(samples.images, progress=lambda done, _: show(done))
     trace = run_stepwise(network, samples.images, members=answer.members, seed=choice.seed)
     assert answer.votes is not None
     assert answer.confidences is not None

@@ -59,4 +59,4 @@ def test_boards_that_cannot_be():
     text = refused(BoardTop, TypeError, design=two_layers(), divisor=1)
     assert text == "Divisor must be an integer of at least 2, not 1"
     text = refused(BoardTop, ValueError, design=two_layers(sample_input="words"), divisor=4)
-    assert text == "Sample input of a design with a link must be pixels, not 'words'"
+    assert text == "Sample input of a design with a link must be pixels or events, not 'words'"

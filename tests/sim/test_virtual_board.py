@@ -19,7 +19,8 @@ from hw.register_map import register_address
 from hw.schedule import schedule
 from hw.structures import pack
 from model.description import LatencyEncoding, Layer, Network, Readout
-from model.encoding import RateEncoding
+from model.encoding import EventEncoding, RateEncoding
+from model.events import Events
 from model.golden import probabilities, run
 from sim.verilator import ToolError
 from sim.virtual_board import VirtualBoard, main
@@ -281,6 +282,36 @@ def test_drawn_members_on_the_board():
         with pytest.raises(ValueError, match="Seed must be an integer in 1"):
             device.choose(seed=0)
         device.clear_errors()
+
+
+@pytest.mark.slow
+def test_raw_events_on_the_board():
+    encoding = EventEncoding(
+        width=9, height=7, crop_width=9, crop_height=7, shift=1, bin_us=100, steps=6
+    )
+    network = make_network((encoding.features, 6, 3), seed=24, members=2, encoding=encoding)
+    design = Design.for_networks([network], STEP_FOLDS, sample_input="events")
+    rng = np.random.default_rng(6)
+    counts = np.array([300, 0, 4])
+    total = int(counts.sum())
+    samples = Events(
+        t=np.concatenate([np.sort(rng.integers(0, 700, count)) for count in counts]),
+        x=rng.integers(0, 9, total),
+        y=rng.integers(0, 7, total),
+        p=rng.integers(0, 2, total),
+        offsets=np.concatenate([[0], np.cumsum(counts)]),
+    )
+    with VirtualBoard(design) as board, Device(board.connect(), timeout=5.0) as device:
+        device.load(network)
+        found, golden = device.classify(samples), run(network, samples)
+        assert found.winners.tolist() == golden.winners.tolist()
+        assert found.votes.tolist() == golden.votes.tolist()
+        assert found.scores.tolist() == golden.scores.tolist()
+        with pytest.raises(ValueError, match="Samples must be events for this gateware"):
+            device.classify(images_for(network))
+        outside = dataclasses.replace(samples, x=samples.x + 1)
+        with pytest.raises(ValueError, match="Column of event .* must be below 9, not 9"):
+            device.classify(outside)
 
 
 def test_a_missing_compiler_is_named(monkeypatch):

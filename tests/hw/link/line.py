@@ -39,7 +39,7 @@ class LinkedAccelerator(wiring.Component):
         connect(m, link.bus, accelerator.bus)
         for port in ("running", "load_error", "features", "classes", "needs_seed", "measured"):
             m.d.comb += getattr(link, port).eq(getattr(accelerator, port))
-        m.d.comb += accelerator.errors.eq(link.errors)
+        m.d.comb += [accelerator.errors.eq(link.errors), accelerator.restart.eq(link.restart)]
         return m
 
 

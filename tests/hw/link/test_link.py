@@ -365,4 +365,4 @@ def test_bad_frames_have_no_effect_and_no_reply():
 @pytest.mark.parametrize("kind", [FrameProcessor, Link])
 def test_spike_words_cannot_come_over_a_link(kind):
     text = refused(kind, ValueError, design=two_layers(sample_input="words"))
-    assert text == "Sample input of a design with a link must be pixels, not 'words'"
+    assert text == "Sample input of a design with a link must be pixels or events, not 'words'"

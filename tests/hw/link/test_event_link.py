@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samples of events on a link: in parts, repeated, with gaps, begun again."""
+
+import numpy as np
+import pytest
+
+from firmware.answers import read_result
+from firmware.events import event_bodies
+from firmware.image import device_image
+from hw.design import Design, Fold
+from hw.link.packets import FrameType, Refusal, RefusalReason, SampleBegin, SampleData
+from hw.structures import pack, unpack
+from model.encoding import EventEncoding
+from model.events import Events
+from model.golden import run
+from tests.hw.link.line import converse, load
+from tests.stepwise import make_network
+
+ENCODING = EventEncoding(
+    width=7, height=5, left=1, crop_width=6, crop_height=5, shift=1, bin_us=50, steps=5
+)
+NETWORK = make_network((ENCODING.features, 4, 3), seed=3, members=2, encoding=ENCODING)
+DESIGN = Design.for_networks(
+    [NETWORK],
+    [Fold(lanes=4, inputs_per_cycle=2, times_per_cycle=2), Fold(lanes=3, inputs_per_cycle=2)],
+    pixels_per_cycle=2,
+    sample_input="events",
+)
+
+
+def samples():
+    """Many events, none, one."""
+    rng = np.random.default_rng(5)
+    counts = np.array([23, 0, 1])
+    total = int(counts.sum())
+    return Events(
+        t=np.concatenate([np.sort(rng.integers(0, 280, count)) for count in counts]),
+        x=rng.integers(0, 7, total),
+        y=rng.integers(0, 5, total),
+        p=rng.integers(0, 2, total),
+        offsets=np.concatenate([[0], np.cumsum(counts)]),
+    )
+
+
+def data(body, first, count):
+    """A part of a sample, counted in events."""
+    return (
+        pack(SampleData, remaining=len(body) // 8 - first) + body[8 * first : 8 * (first + count)]
+    )
+
+
+def reason(reply):
+    assert reply.type is FrameType.REFUSED
+    return RefusalReason(unpack(Refusal, reply.body)["reason"])
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.3])
+def test_samples_in_parts(stall):
+    events = samples()
+    bodies, golden = event_bodies(events, ENCODING), run(NETWORK, events)
+
+    async def talk(host):
+        reply = await host.request(FrameType.SAMPLE_BEGIN, pack(SampleBegin, events=1))
+        assert reason(reply) is RefusalReason.NO_NETWORK
+        await load(host, device_image(NETWORK, DESIGN))
+        for part in (5, 23):
+            for index, body in enumerate(bodies):
+                count = len(body) // 8
+                begin = await host.request(FrameType.SAMPLE_BEGIN, pack(SampleBegin, events=count))
+                assert begin.type is FrameType.DONE
+                for first in range(0, count, part):
+                    reply = await host.request(FrameType.SAMPLE_DATA, data(body, first, part))
+                    if first + part < count:
+                        assert reply.type is FrameType.DONE
+                        # Once more: acknowledged, and not taken.
+                        again = await host.request(FrameType.SAMPLE_DATA, data(body, first, part))
+                        assert again.type is FrameType.DONE
+                assert reply.type is FrameType.RESULT
+                found = read_result(reply.body, NETWORK.classes)
+                assert found.winner == int(golden.winners[index])
+                assert found.scores.tolist() == golden.scores[index].tolist()
+                assert found.firsts.tolist() == golden.votes[index].tolist()
+        # The last part again, as if its result had been lost: no second result.
+        assert (await host.request(FrameType.SAMPLE_DATA, data(body, 0, 1))).type is FrameType.DONE
+
+    converse(DESIGN, talk, stall=stall)
+
+
+def test_what_does_not_fit_is_refused_and_a_new_begin_starts_clean():
+    events = samples()
+    body, golden = event_bodies(events, ENCODING)[0], run(NETWORK, events)
+
+    async def talk(host):
+        await load(host, device_image(NETWORK, DESIGN))
+        for count in (0, 1 << 24):
+            reply = await host.request(FrameType.SAMPLE_BEGIN, pack(SampleBegin, events=count))
+            assert reason(reply) is RefusalReason.SAMPLE_SIZE
+        assert reason(await host.request(FrameType.SAMPLE, body)) is RefusalReason.TYPE
+        for taken in (3, 9):
+            await host.request(FrameType.SAMPLE_BEGIN, pack(SampleBegin, events=23))
+            reply = await host.request(FrameType.SAMPLE_DATA, data(body, 0, taken))
+            assert reply.type is FrameType.DONE
+            gap = await host.request(FrameType.SAMPLE_DATA, data(body, taken + 1, 2))
+            assert reason(gap) is RefusalReason.GAP
+            odd = data(body, taken, 2)[:-3]
+            assert reason(await host.request(FrameType.SAMPLE_DATA, odd)) is RefusalReason.SIZE
+        # What was sent so far is forgotten.
+        await host.request(FrameType.SAMPLE_BEGIN, pack(SampleBegin, events=23))
+        reply = await host.request(FrameType.SAMPLE_DATA, data(body, 0, 23))
+        found = read_result(reply.body, NETWORK.classes)
+        assert found.scores.tolist() == golden.scores[0].tolist()
+
+    converse(DESIGN, talk)
