@@ -33,7 +33,7 @@ def total(design: Design, board: str) -> int:
 
 def test_icebreaker_holds_a_committee_of_8_for_the_digits() -> None:
     design = default_design([digits()], "icebreaker")
-    assert [layer.lanes for layer in design.layers] == [64, 10]
+    assert [layer.lanes for layer in design.layers] == [32, 10]
     assert (design.weight_memory, design.spram_layer, design.members) == ("spram", 0, 8)
     assert design.pixels_per_cycle == 1
     assert estimate(design, find_board("icebreaker")).shortage == ""
@@ -65,7 +65,7 @@ def test_members_that_are_drawn() -> None:
 
 
 def test_the_largest_layer_that_fits_is_in_spram() -> None:
-    network = make_network((20, 64, 64, 2), seed=1, members=8, kind="spike-response")
+    network = make_network((20, 48, 48, 2), seed=1, members=8, kind="lif")
     design = default_design([network], "icebreaker")
     assert (design.weight_memory, design.spram_layer) == ("spram", 1)
     assert default_design([network], None).weight_memory == "portable"
