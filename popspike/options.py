@@ -85,7 +85,7 @@ BoardOption = Annotated[
 
 # Metadata is the first entry of a safetensors header, behind 8 bytes of length.
 _HEAD = 128
-_BY_FEATURES = {784: "mnist", 64: "digits", 20: "moons"}
+_BY_SIZES = {(784, 10): "mnist", (64, 10): "digits", (20, 2): "moons"}
 
 
 def find_network(name: str) -> Network:
@@ -120,7 +120,7 @@ def network_data(network: "Network | Yardstick") -> str:
     named = network.metadata.get("data") or (recipe.get("data") if isinstance(recipe, dict) else "")
     if isinstance(network.encoding, EventEncoding):
         return str(named or "n-mnist-1k")
-    return str(named or _BY_FEATURES.get(network.sizes[0], "mnist"))
+    return str(named or _BY_SIZES.get((network.sizes[0], network.sizes[-1]), "mnist"))
 
 
 def find_dataset(

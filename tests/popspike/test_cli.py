@@ -169,7 +169,7 @@ def test_doctor(popspike: Command, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("eval", "nobody"), "error: Network must be a .safetensors file or one of bs4nn-"),
+        (("eval", "nobody"), "error: Network must be a .safetensors file or one of bisnn"),
         (("eval", "gone.safetensors"), "Network file gone.safetensors does not exist"),
         (("eval", "{network}", "-d", "cifar"), "Data set must be one of mnist, fashion-mnist"),
         (("eval", "{network}", "-d", "gone.npz"), "Data file gone.npz does not exist"),
