@@ -30,10 +30,41 @@ FLOORS = {
     "bs4nn-mnist-600": 0.979,
     "bs4nn-mnist-600-potential": 0.982,
 }
+# Stepwise networks: sizes, members stored, least validation accuracy.
+STEPWISE = {
+    "bisnn-digits-committee": ((64, 128, 10), 8, 0.93),
+    "bisnn-digits-sampled": ((64, 128, 10), 1, 0.93),
+    "bisnn-digits-st": ((64, 128, 10), 1, 0.93),
+    "bisnn-mnist-committee": ((784, 400, 10), 8, 0.975),
+    "bisnn-mnist-st": ((784, 400, 10), 1, 0.97),
+    "bisnn-moons-committee": ((20, 128, 2), 8, 0.98),
+    "bisnn-moons-st": ((20, 128, 2), 1, 0.97),
+    "bisnn-nmnist": (None, 1, 0.85),
+    "bisnn-nmnist-st": (None, 1, 0.85),
+}
+YARDSTICKS = ("bisnn-digits-full", "bisnn-mnist-full", "bisnn-moons-full", "bisnn-nmnist-full")
 
 
 def test_names() -> None:
-    assert zoo.names() == tuple(sorted(SIZES))
+    assert zoo.names() == tuple(sorted([*SIZES, *STEPWISE]))
+    assert zoo.yardstick_names() == YARDSTICKS
+
+
+@pytest.mark.parametrize("name", sorted(STEPWISE))
+def test_stepwise_network_says_where_it_comes_from(name: str) -> None:
+    network = zoo.load(name)
+    facts = network.metadata
+    sizes, members, floor = STEPWISE[name]
+    assert sizes is None or network.sizes == sizes
+    assert network.is_stepwise
+    assert network.members == members
+    assert network.is_sampled == name.endswith("-sampled")
+    assert facts["command"].startswith("popspike train ")
+    assert facts["data_licence"]
+    assert isinstance(facts["seed"], int)
+    assert floor <= facts["validation_accuracy"] <= 1
+    assert floor <= facts["test_accuracy"] <= 1
+    assert zoo.path(name).stat().st_size < 400_000
 
 
 @pytest.mark.parametrize("name", sorted(SIZES))
@@ -72,7 +103,7 @@ def test_loads_a_file_by_its_path(tmp_path: Path) -> None:
 
 
 def test_unknown_name_lists_the_known() -> None:
-    with pytest.raises(NetworkFileError, match=r"or one of bs4nn-digits, .*, not 'bs4nn'"):
+    with pytest.raises(NetworkFileError, match=r"or one of bisnn-digits-committee, .*, not 'bs4nn'"):
         zoo.load("bs4nn")
     with pytest.raises(NetworkFileError, match=r"absent\.safetensors does not exist"):
         zoo.load("absent.safetensors")

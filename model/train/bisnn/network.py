@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from model.description import Dynamics, NeuronKind
-from model.encoding import LatencyEncoding
+from model.encoding import RateEncoding
 from model.train.bisnn.config import BisnnConfig, Neuron, Variant
 from model.train.bisnn.dynamics import Surrogate, fire
 from model.train.bisnn.rules import Rule
@@ -156,9 +156,10 @@ class SpikingStack(nn.Module):
         """Spikes (T, N, neurons) of one hidden layer."""
         sums = self._sums(spikes, weight, dtype)
         if noise is not None:
-            # An input of a latency code spikes once, so the noise of its steps is independent;
-            # elsewhere most inputs of a step come back in the next, and with them their weights.
-            held = index > 0 or not isinstance(self.config.encoding, LatencyEncoding)
+            # An input of a latency code spikes once, and events move on, so the noise of their
+            # steps is independent; elsewhere many inputs of a step come back in the next, and with
+            # them their weights.
+            held = index > 0 or isinstance(self.config.encoding, RateEncoding)
             sums = sums + _noise(self._sums(spikes, 1 - weight.square(), dtype), noise, held=held)
         return fire(
             sums,
