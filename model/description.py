@@ -20,7 +20,11 @@ from model.encoding import (
     LatencyEncoding,
     NetworkError,
     RateEncoding,
+    SeriesEncoding,
+    checked_integer,
 )
+from model.layer import Layer, pack_signs
+from model.legendre import LegendreMemory
 from model.neurons import Dynamics, NeuronKind, Reset
 
 __all__ = [
@@ -29,12 +33,14 @@ __all__ = [
     "EventEncoding",
     "LatencyEncoding",
     "Layer",
+    "LegendreMemory",
     "Network",
     "NetworkError",
     "NeuronKind",
     "RateEncoding",
     "Readout",
     "Reset",
+    "SeriesEncoding",
     "pack_signs",
 ]
 
@@ -47,166 +53,18 @@ class Readout(enum.StrEnum):
     SUMMED_POTENTIAL = "summed-potential"
 
 
-def pack_signs(signs: np.ndarray) -> np.ndarray:
-    """Pack weights of -1 and +1 into bits, 1 = +1, least significant bit first.
-
-    Parameters
-    ----------
-    signs
-        Integer array (..., neurons, fan_in), every value -1 or +1.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 array (..., neurons, ceil(fan_in / 8)); unused bits of the last byte are 0.
-
-    Raises
-    ------
-    NetworkError
-        If a value is neither -1 nor +1 (there is no zero weight).
-    """
-    signs = np.asarray(signs)
-    if signs.ndim < 2 or not np.isin(signs, (-1, 1)).all():
-        raise NetworkError("Weights must be a matrix of -1 and +1")
-    return np.packbits(signs > 0, axis=-1, bitorder="little")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Layer:
-    """A fully connected layer of one neuron kind, with one weight set for each committee member.
-
-    Parameters
-    ----------
-    weights
-        Packed signs, uint8 (members, neurons, ceil(fan_in / 8)), see `pack_signs`. One set serves
-        all members of a committee, or there is one for each.
-    thresholds
-        int32 (neurons,). The neuron fires at the end of a step with ``V >= threshold``; an
-        integrator's score is ``V - threshold``. At least 1 for LIF and spike response, so that a
-        silent neuron never fires by itself.
-    fan_in
-        Number of inputs.
-    kind
-        Neuron kind.
-    dynamics
-        Parameters of kinds with a state at every step; None for the single-spike kind.
-    undecided
-        Packed mask, uint8 (neurons, ceil(fan_in / 8)): weights whose bit is 1 are drawn for each
-        member (`model.sampling`), -1 or +1 with equal probability; their bit in ``weights`` is 0.
-        None: nothing is drawn.
-    """
-
-    weights: np.ndarray
-    thresholds: np.ndarray
-    fan_in: int
-    kind: NeuronKind = NeuronKind.SINGLE_SPIKE
-    dynamics: Dynamics | None = None
-    undecided: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        try:
-            object.__setattr__(self, "kind", NeuronKind(self.kind))
-        except ValueError:
-            known = ", ".join(NeuronKind)
-            raise NetworkError(f"Neuron kind must be one of {known}, not {self.kind!r}") from None
-        weights, thresholds = self.weights, self.thresholds
-        if weights.dtype != np.uint8 or weights.ndim != 3:
-            raise NetworkError("Packed weights must be uint8 of 3 axes: members, neurons, bytes")
-        members, neurons, width = weights.shape
-        if thresholds.dtype != np.int32 or thresholds.shape != (neurons,):
-            raise NetworkError(
-                f"Thresholds must be int32 of shape ({neurons},), "
-                f"not {thresholds.dtype} of shape {thresholds.shape}"
-            )
-        if self.fan_in < 1 or neurons < 1 or members < 1:
-            raise NetworkError("A layer must have at least one input, one neuron and one member")
-        if width != (self.fan_in + 7) // 8:
-            raise NetworkError(
-                f"Packed weights must have {(self.fan_in + 7) // 8} bytes a neuron for fan-in "
-                f"{self.fan_in}, not {width}"
-            )
-        unused = 8 * width - self.fan_in
-        if unused and (weights[..., -1] >> (8 - unused)).any():
-            raise NetworkError("Unused bits of packed weights must be 0")
-        if (self.dynamics is None) != (self.kind is NeuronKind.SINGLE_SPIKE):
-            rule = "absent" if self.dynamics is not None else "given"
-            raise NetworkError(f"Dynamics of kind {self.kind} must be {rule}")
-        if self.dynamics is not None:
-            self.dynamics.check(self.kind)
-        if self.fires_repeatedly and thresholds.min() < 1:
-            raise NetworkError(
-                f"Thresholds of kind {self.kind} must be at least 1, not {thresholds.min()}"
-            )
-        if self.undecided is not None:
-            mask = self.undecided
-            if mask.dtype != np.uint8 or mask.shape != (neurons, width):
-                raise NetworkError(
-                    f"Mask of undecided weights must be uint8 of shape ({neurons}, {width}), "
-                    f"not {mask.dtype} of shape {mask.shape}"
-                )
-            if members != 1 or (weights[0] & mask).any():
-                raise NetworkError(
-                    "Undecided weights must be 0 in the one weight set of their layer"
-                )
-            if unused and (mask[:, -1] >> (8 - unused)).any():
-                raise NetworkError("Unused bits of the mask of undecided weights must be 0")
-
-    @classmethod
-    def from_signs(cls, signs: np.ndarray, thresholds: np.ndarray, **fields: Any) -> "Layer":
-        """Make a layer from signs (neurons, fan_in) or (members, neurons, fan_in) of -1 and +1.
-
-        Thresholds of single-spike neurons that no potential can reach, or that every potential
-        reaches, are moved to the nearest value with the same effect on firing (``fan_in + 1`` and
-        ``-fan_in``).
-        """
-        signs = np.asarray(signs)
-        fan_in = signs.shape[-1]
-        wanted = np.asarray(thresholds, dtype=np.int64)
-        if NeuronKind(fields.get("kind", NeuronKind.SINGLE_SPIKE)) is NeuronKind.SINGLE_SPIKE:
-            wanted = np.clip(wanted, -fan_in, fan_in + 1)
-        packed = pack_signs(signs if signs.ndim == 3 else signs[None])
-        return cls(weights=packed, thresholds=wanted.astype(np.int32), fan_in=fan_in, **fields)
-
-    @property
-    def members(self) -> int:
-        """Number of weight sets."""
-        return int(self.weights.shape[0])
-
-    @property
-    def neurons(self) -> int:
-        """Number of neurons."""
-        return int(self.weights.shape[1])
-
-    @property
-    def fires_repeatedly(self) -> bool:
-        """Whether a neuron may spike in every step (LIF, spike response)."""
-        return self.kind in (NeuronKind.LIF, NeuronKind.SPIKE_RESPONSE)
-
-    def signs(self, member: int = 0) -> np.ndarray:
-        """Return the weights of a member as int8 (neurons, fan_in) of -1 and +1.
-
-        Undecided weights are -1 here; `model.sampling` draws them.
-        """
-        packed = self.weights[member if self.members > 1 else 0]
-        bits = np.unpackbits(packed, axis=1, count=self.fan_in, bitorder="little")
-        return (2 * bits.astype(np.int8) - 1).astype(np.int8)
-
-    def potential_range(self) -> tuple[int, int]:
-        """Bounds of ``V - threshold`` over all neurons, all inputs and all partial sums."""
-        positive = np.unpackbits(self.weights, axis=2, count=self.fan_in, bitorder="little").sum(
-            axis=2, dtype=np.int64
-        )
-        low = (positive - self.fan_in) - self.thresholds
-        high = positive - self.thresholds
-        return int(min(low.min(), 0)), int(max(high.max(), 0))
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
-    """A frozen integer network: encoding, layers, readout.
+    """A frozen integer network: encoding, memory, layers, readout.
 
-    Either all layers are single-spike, or all hidden layers are LIF or spike response and the
-    last layer is an integrator whose final potential is read.
+    Either all layers are single-spike, or all hidden layers are LIF, spike response or diffused
+    quantisers and the last layer is an integrator whose final potential is read.
+
+    Series of integers take one of three ways. Without a memory, the first layer sees every step.
+    With a memory alone (the parallel form of the LMU), the series goes into the memory, one
+    channel each, and the first layer sees the states at the end of the series, once for every
+    read. With a memory and an encoder (the recurrent hybrid LMU), every step is seen by the
+    layers: see ``model/stepwise.py``.
 
     Parameters
     ----------
@@ -214,10 +72,19 @@ class Network:
         Input encoding, which also sets the number of steps.
     layers
         One or more layers; each fan-in equals the neurons of the layer before.
+    memory
+        Legendre memory behind a series; None for other encodings.
+    encoder
+        Of the recurrent form: the binary weights that make the memory's inputs, one neuron a
+        channel, from the inputs of the first layer; kind integrator, without a threshold.
+    encoder_shifts
+        Of the recurrent form: left shifts (0 to 7) of what states, series and hidden neurons add
+        to the memory's input; otherwise empty.
     readout
         Decision rule on the last layer.
     input_shape
-        Shape of one sample, for pictures; its product is the first fan-in.
+        Shape of one sample, for pictures; its product is `sample_values` (of events: the inputs of
+        the first layer).
     inverse_temperature
         beta > 0: the probability of a class is softmax(beta * score), where the score of a
         committee is the mean over its members.
@@ -227,6 +94,9 @@ class Network:
 
     encoding: Encoding
     layers: tuple[Layer, ...]
+    memory: LegendreMemory | None = None
+    encoder: Layer | None = None
+    encoder_shifts: tuple[int, ...] = ()
     readout: Readout = Readout.FIRST_SPIKE
     input_shape: tuple[int, ...] = ()
     inverse_temperature: float = 1.0
@@ -249,16 +119,18 @@ class Network:
                     f"Fan-in of layer {index} must equal the {before.neurons} neurons before it, "
                     f"not {after.fan_in}"
                 )
-        shape = tuple(int(size) for size in self.input_shape) or (self.layers[0].fan_in,)
+            if (after.input_bits, after.input_signed) != (before.output_bits, before.output_signed):
+                raise NetworkError(
+                    f"Inputs of layer {index} must be what layer {index - 1} emits, "
+                    f"{_number_text(before.output_bits, before.output_signed)}, "
+                    f"not {_number_text(after.input_bits, after.input_signed)}"
+                )
+        self._check_input()
+        shape = tuple(int(size) for size in self.input_shape) or (self.sample_values,)
         object.__setattr__(self, "input_shape", shape)
-        if int(np.prod(shape)) != self.layers[0].fan_in:
+        if int(np.prod(shape)) != self.sample_values:
             raise NetworkError(
-                f"Input shape must have {self.layers[0].fan_in} features, not {shape!r}"
-            )
-        if isinstance(self.encoding, EventEncoding) and self.encoding.features != self.features:
-            raise NetworkError(
-                f"Fan-in of layer 0 must equal the {self.encoding.features} inputs of the "
-                f"encoding, not {self.features}"
+                f"Input shape must have {self.sample_values} features, not {shape!r}"
             )
         if not 0 < float(self.inverse_temperature) < float("inf"):
             raise NetworkError(
@@ -270,6 +142,82 @@ class Network:
             raise NetworkError(f"Layers must have 1 weight set or as many as others, not {sets}")
         if sets and self.is_sampled:
             raise NetworkError("A committee must be stored or drawn, not both")
+
+    def _check_input(self) -> None:
+        """What the first layer sees must be what encoding and memory give."""
+        encoding, memory, first = self.encoding, self.memory, self.layers[0]
+        number, given = (1, False), self.features
+        if isinstance(encoding, EventEncoding):
+            given = encoding.features
+        if isinstance(encoding, SeriesEncoding):
+            number, given = (encoding.bits, True), encoding.channels
+            if memory is not None:
+                number, given = (memory.emission_bits, True), memory.states
+                self._check_memory(encoding, memory)
+                if self.is_recurrent:
+                    given += encoding.channels + first.neurons
+        elif memory is not None:
+            raise NetworkError("Encoding before a memory must be a series")
+        if memory is None and (self.encoder is not None or self.encoder_shifts):
+            raise NetworkError("An encoder must have a memory behind it")
+        if given != self.features:
+            raise NetworkError(
+                f"Fan-in of layer 0 must equal the {given} inputs of the encoding, "
+                f"not {self.features}"
+            )
+        if (first.input_bits, first.input_signed) != number:
+            raise NetworkError(
+                f"Inputs of layer 0 must be {_number_text(*number)}, "
+                f"not {_number_text(first.input_bits, first.input_signed)}"
+            )
+
+    def _check_memory(self, encoding: SeriesEncoding, memory: LegendreMemory) -> None:
+        """Rules of a memory, without and with an encoder before it."""
+        if self.encoder is not None:
+            self._check_encoder(encoding, memory, self.encoder)
+            return
+        if self.encoder_shifts:
+            raise NetworkError("Encoder shifts must have an encoder")
+        if memory.channels != encoding.channels:
+            raise NetworkError(
+                f"Channels of the memory must be the {encoding.channels} of the series, "
+                f"not {memory.channels}"
+            )
+        if encoding.steps > memory.window:
+            raise NetworkError(
+                f"Steps of the series must be at most the window {memory.window} of the memory, "
+                f"not {encoding.steps}"
+            )
+
+    def _check_encoder(
+        self, encoding: SeriesEncoding, memory: LegendreMemory, encoder: Layer
+    ) -> None:
+        """Rules of the recurrent form."""
+        first = self.layers[0]
+        number = (memory.emission_bits, True)
+        if len(self.layers) != 2 or first.kind is not NeuronKind.DIFFUSED:
+            raise NetworkError(
+                "Layers behind an encoder must be one of diffused quantisers and an integrator"
+            )
+        if (first.output_bits, first.output_signed) != number or encoding.bits != number[0]:
+            raise NetworkError(
+                f"Hidden neurons and series must be {_number_text(*number)}, as what the memory "
+                "sends"
+            )
+        if memory.reads != 1 or self.members > 1 or self.is_sampled:
+            raise NetworkError("A recurrent network must have one weight set and one read")
+        found = (encoder.kind, encoder.neurons, encoder.fan_in)
+        if found != (NeuronKind.INTEGRATOR, memory.channels, first.fan_in):
+            raise NetworkError(
+                f"Encoder must be {memory.channels} integrators of fan-in {first.fan_in}, "
+                f"not {encoder.neurons} of kind {encoder.kind} and fan-in {encoder.fan_in}"
+            )
+        if (encoder.input_bits, encoder.input_signed) != number or encoder.thresholds.any():
+            raise NetworkError(f"Encoder must have inputs of {number[0]} bits and no thresholds")
+        shifts = tuple(checked_integer("Encoder shift", s, 0, 7) for s in self.encoder_shifts)
+        if len(shifts) != 3:
+            raise NetworkError(f"Encoder shifts must be 3, not {len(shifts)}")
+        object.__setattr__(self, "encoder_shifts", shifts)
 
     def _check_kinds(self) -> None:
         kinds = [layer.kind for layer in self.layers]
@@ -284,10 +232,10 @@ class Network:
         if kinds[-1] is not NeuronKind.INTEGRATOR:
             raise NetworkError(f"Kind of the last layer must be integrator, not {kinds[-1]}")
         for index, layer in enumerate(self.layers[:-1]):
-            if not layer.fires_repeatedly:
+            if not layer.fires_repeatedly and layer.kind is not NeuronKind.DIFFUSED:
                 raise NetworkError(
-                    f"Kind of layer {index} must be lif or spike-response before an integrator, "
-                    f"not {layer.kind}"
+                    f"Kind of layer {index} must be lif, spike-response or diffused-quantiser "
+                    f"before an integrator, not {layer.kind}"
                 )
         if self.readout is not Readout.FINAL_POTENTIAL:
             raise NetworkError(
@@ -311,13 +259,27 @@ class Network:
 
     @property
     def steps(self) -> int:
-        """Number of time steps T."""
+        """Number of time steps T of the layers."""
+        if self.memory is not None and self.encoder is None:
+            return self.memory.reads
         return self.encoding.steps
 
     @property
     def features(self) -> int:
         """Number of inputs of the first layer."""
         return self.layers[0].fan_in
+
+    @property
+    def sample_values(self) -> int:
+        """Bytes of a sample: its pixels, or T * channels of a series."""
+        if isinstance(self.encoding, SeriesEncoding):
+            return self.encoding.steps * self.encoding.channels
+        return self.features
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether hidden neurons and memory feed back (the recurrent hybrid LMU)."""
+        return self.encoder is not None
 
     @property
     def classes(self) -> int:
@@ -333,7 +295,9 @@ class Network:
         """CRC-32 of everything that decides a prediction (metadata left out)."""
         head = f"({self.encoding.identity()}, {str(self.readout)!r}, {self.sizes!r})"
         crc = zlib.crc32(head.encode())
-        for layer in self.layers:
+        if self.memory is not None:
+            crc = zlib.crc32(f"{self.memory.identity()}{self.encoder_shifts}".encode(), crc)
+        for layer in (*self.layers, *([self.encoder] if self.encoder else [])):
             crc = zlib.crc32(str(layer.kind).encode(), crc)
             crc = zlib.crc32(np.ascontiguousarray(layer.weights).tobytes(), crc)
             crc = zlib.crc32(np.ascontiguousarray(layer.thresholds, dtype="<i4").tobytes(), crc)
@@ -341,4 +305,10 @@ class Network:
                 crc = zlib.crc32(repr(dataclasses.astuple(layer.dynamics)).encode(), crc)
             if layer.undecided is not None:
                 crc = zlib.crc32(np.ascontiguousarray(layer.undecided).tobytes(), crc)
+            if layer.gains is not None:
+                crc = zlib.crc32(np.ascontiguousarray(layer.gains).tobytes(), crc)
         return crc
+
+
+def _number_text(bits: int, signed: bool) -> str:
+    return f"integers of {bits} bits with{'' if signed else 'out'} a sign"

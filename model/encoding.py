@@ -14,6 +14,8 @@ __all__ = [
     "LatencyEncoding",
     "NetworkError",
     "RateEncoding",
+    "SeriesEncoding",
+    "checked_integer",
     "encoding_from_json",
 ]
 
@@ -27,7 +29,14 @@ class NetworkError(ValueError):
     """A network description that contradicts itself; the text names the field and the rule."""
 
 
-def _integer(noun: str, value: Any, low: int, high: int) -> int:
+def checked_integer(noun: str, value: Any, low: int, high: int) -> int:
+    """The value as an int.
+
+    Raises
+    ------
+    NetworkError
+        If it is no integer, or not in low..high; the text begins with the noun.
+    """
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise NetworkError(f"{noun} must be an integer, not {value!r}")
     if not low <= value <= high:
@@ -62,7 +71,7 @@ class LatencyEncoding:
             raise NetworkError(f"Levels must lie in 1..255, not {levels!r}")
         if any(later > earlier for earlier, later in zip(levels, levels[1:], strict=False)):
             raise NetworkError(f"Levels must never rise from step to step, not {levels!r}")
-        tail = _integer("Tail steps", self.tail_steps, 0, MAX_STEPS - len(levels))
+        tail = checked_integer("Tail steps", self.tail_steps, 0, MAX_STEPS - len(levels))
         object.__setattr__(self, "tail_steps", tail)
 
     @property
@@ -105,8 +114,8 @@ class RateEncoding:
     phase: int = 97
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", _integer("Steps", self.steps, 1, MAX_STEPS))
-        object.__setattr__(self, "phase", _integer("Phase", self.phase, 0, 255))
+        object.__setattr__(self, "steps", checked_integer("Steps", self.steps, 1, MAX_STEPS))
+        object.__setattr__(self, "phase", checked_integer("Phase", self.phase, 0, 255))
 
     def start_values(self, features: int) -> np.ndarray:
         """Start values of the accumulators: uint8 (features,)."""
@@ -171,7 +180,7 @@ class EventEncoding:
             ("steps", 1, MAX_STEPS),
         ):
             text = noun.replace("_", " ").capitalize()
-            object.__setattr__(self, noun, _integer(text, getattr(self, noun), low, high))
+            object.__setattr__(self, noun, checked_integer(text, getattr(self, noun), low, high))
         object.__setattr__(self, "merge_polarity", bool(self.merge_polarity))
         if self.left + self.crop_width > self.width:
             raise NetworkError(
@@ -209,9 +218,60 @@ class EventEncoding:
         return repr(("events", *dataclasses.astuple(self)))
 
 
-Encoding = LatencyEncoding | RateEncoding | EventEncoding
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SeriesEncoding:
+    """A series of small integers: T steps of some channels, one value of each a step.
 
-_KINDS = {"latency": LatencyEncoding, "rate": RateEncoding, "events": EventEncoding}
+    A sample is T * channels bytes, step by step; value v stands for the integer ``v - zero``. It
+    enters a Legendre memory, or, where layers see it themselves, is sent as
+    ``(v - zero) >> shift`` in ``bits`` signed bits, clamped.
+
+    Parameters
+    ----------
+    steps
+        Number of time steps T.
+    channels
+        Values of a step.
+    zero
+        Byte that stands for 0, 0..255; what a series that is too short is filled with, in front.
+    bits, shift
+        Of what layers see, 2..9 and 0..8.
+    """
+
+    steps: int
+    channels: int = 1
+    zero: int = 0
+    bits: int = 9
+    shift: int = 0
+
+    def __post_init__(self) -> None:
+        for noun, low, high in (
+            ("steps", 1, MAX_STEPS),
+            ("channels", 1, 1024),
+            ("zero", 0, 255),
+            ("bits", 2, 9),
+            ("shift", 0, 8),
+        ):
+            text = noun.capitalize()
+            object.__setattr__(self, noun, checked_integer(text, getattr(self, noun), low, high))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a file."""
+        return {"kind": "series", **dataclasses.asdict(self)}
+
+    def identity(self) -> str:
+        """Text that tells one encoding from another, for fingerprints."""
+        return repr(("series", *dataclasses.astuple(self)))
+
+
+Encoding = LatencyEncoding | RateEncoding | EventEncoding | SeriesEncoding
+
+_KINDS = {
+    "latency": LatencyEncoding,
+    "rate": RateEncoding,
+    "events": EventEncoding,
+    "series": SeriesEncoding,
+}
 
 
 def encoding_from_json(fields: dict[str, Any]) -> Encoding:

@@ -3,7 +3,9 @@
 
 Tensors ``layer<k>.weights`` (uint8 of 3 axes, packed signs of each member),
 ``layer<k>.thresholds`` (int32) and, where members are drawn, ``layer<k>.undecided`` (uint8,
-packed mask); the metadata entry ``popspike`` is JSON with everything else.
+packed mask), of diffused quantisers ``layer<k>.gains`` (uint8); the same of ``encoder``; of a
+memory ``memory.coefficients`` (uint16) and ``memory.emission_shifts`` (uint8). The metadata entry
+``popspike`` is JSON with everything else.
 """
 
 import dataclasses
@@ -16,12 +18,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from model.description import Dynamics, Layer, Network, NetworkError
+from model.description import Dynamics, Layer, LegendreMemory, Network, NetworkError
 from model.encoding import encoding_from_json
 
 __all__ = ["FORMAT_VERSION", "NetworkFileError", "load_network", "save_network"]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 class NetworkFileError(NetworkError):
@@ -43,24 +45,25 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> Path:
         "readout": str(network.readout),
         "input_shape": list(network.input_shape),
         "inverse_temperature": network.inverse_temperature,
-        "layers": [
-            {
-                "fan_in": layer.fan_in,
-                "neurons": layer.neurons,
-                "kind": str(layer.kind),
-                "dynamics": layer.dynamics and dataclasses.asdict(layer.dynamics),
-            }
-            for layer in network.layers
-        ],
+        "layers": [_layer_to_json(layer) for layer in network.layers],
+        "memory": network.memory and network.memory.to_json(),
+        "encoder": network.encoder and _layer_to_json(network.encoder),
+        "encoder_shifts": list(network.encoder_shifts),
         "fingerprint": network.fingerprint(),
         "metadata": dict(network.metadata),
     }
-    tensors = {}
-    for index, layer in enumerate(network.layers):
-        tensors[f"layer{index}.weights"] = np.ascontiguousarray(layer.weights)
-        tensors[f"layer{index}.thresholds"] = np.ascontiguousarray(layer.thresholds)
-        if layer.undecided is not None:
-            tensors[f"layer{index}.undecided"] = np.ascontiguousarray(layer.undecided)
+    named = {f"layer{index}": layer for index, layer in enumerate(network.layers)}
+    if network.encoder is not None:
+        named["encoder"] = network.encoder
+    tensors = {
+        f"{name}.{field}": np.ascontiguousarray(getattr(layer, field))
+        for name, layer in named.items()
+        for field in _LAYER_TENSORS
+        if getattr(layer, field) is not None
+    }
+    if network.memory is not None:
+        for field in _MEMORY_TENSORS:
+            tensors[f"memory.{field}"] = np.ascontiguousarray(getattr(network.memory, field))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -102,13 +105,58 @@ def load_network(path: str | os.PathLike[str]) -> Network:
         raise NetworkFileError(f"Network file {path}: {error}") from None
 
 
-def _dynamics(index: int, fields: dict[str, Any] | None) -> Dynamics | None:
+_LAYER_TENSORS = ("weights", "thresholds", "undecided", "gains")
+_MEMORY_TENSORS = ("coefficients", "emission_shifts")
+
+
+def _noun(name: str) -> str:
+    """``layer0`` as texts say it."""
+    return name.replace("layer", "layer ")
+
+
+def _layer_to_json(layer: Layer) -> dict[str, Any]:
+    return {
+        "fan_in": layer.fan_in,
+        "neurons": layer.neurons,
+        "kind": str(layer.kind),
+        "dynamics": layer.dynamics and dataclasses.asdict(layer.dynamics),
+        "input_bits": layer.input_bits,
+        "input_signed": layer.input_signed,
+    }
+
+
+def _layer(path: Path, name: str, fields: dict[str, Any], tensors: dict[str, np.ndarray]) -> Layer:
+    layer = Layer(
+        weights=tensors[f"{name}.weights"],
+        thresholds=tensors[f"{name}.thresholds"],
+        fan_in=int(fields["fan_in"]),
+        kind=fields["kind"],
+        dynamics=_dynamics(name, fields["dynamics"]),
+        undecided=tensors.get(f"{name}.undecided"),
+        input_bits=fields["input_bits"],
+        input_signed=fields["input_signed"],
+        gains=tensors.get(f"{name}.gains"),
+    )
+    if layer.neurons != fields["neurons"]:
+        raise NetworkFileError(
+            f"Network file {path}: {_noun(name)} must have {fields['neurons']} neurons, "
+            f"not {layer.neurons}"
+        )
+    return layer
+
+
+def _memory(fields: dict[str, Any], tensors: dict[str, np.ndarray]) -> LegendreMemory:
+    given: dict[str, Any] = {name: tensors[f"memory.{name}"] for name in _MEMORY_TENSORS}
+    return LegendreMemory(**fields, **given)
+
+
+def _dynamics(name: str, fields: dict[str, Any] | None) -> Dynamics | None:
     known = {field.name for field in dataclasses.fields(Dynamics)}
     if fields is None:
         return None
-    for name in sorted(known ^ set(fields)):
-        rule = "have" if name in known else "not have"
-        raise NetworkError(f"Dynamics of layer {index} must {rule} a field {name!r}")
+    for field in sorted(known ^ set(fields)):
+        rule = "have" if field in known else "not have"
+        raise NetworkError(f"Dynamics of {_noun(name)} must {rule} a field {field!r}")
     return Dynamics(**fields)
 
 
@@ -117,25 +165,16 @@ def _network(path: Path, description: dict[str, Any], tensors: dict[str, np.ndar
         raise NetworkFileError(
             f"Network file {path}: format must be {FORMAT_VERSION}, not {description['format']!r}"
         )
-    layers = []
-    for index, fields in enumerate(description["layers"]):
-        layer = Layer(
-            weights=tensors[f"layer{index}.weights"],
-            thresholds=tensors[f"layer{index}.thresholds"],
-            fan_in=int(fields["fan_in"]),
-            kind=fields["kind"],
-            dynamics=_dynamics(index, fields["dynamics"]),
-            undecided=tensors.get(f"layer{index}.undecided"),
-        )
-        if layer.neurons != fields["neurons"]:
-            raise NetworkFileError(
-                f"Network file {path}: layer {index} must have {fields['neurons']} neurons, "
-                f"not {layer.neurons}"
-            )
-        layers.append(layer)
+    encoder, memory = description["encoder"], description["memory"]
     network = Network(
         encoding=encoding_from_json(description["encoding"]),
-        layers=tuple(layers),
+        layers=tuple(
+            _layer(path, f"layer{index}", fields, tensors)
+            for index, fields in enumerate(description["layers"])
+        ),
+        memory=None if memory is None else _memory(memory, tensors),
+        encoder=None if encoder is None else _layer(path, "encoder", encoder, tensors),
+        encoder_shifts=tuple(description["encoder_shifts"]),
         readout=description["readout"],
         input_shape=tuple(description["input_shape"]),
         inverse_temperature=float(description["inverse_temperature"]),

@@ -16,7 +16,9 @@ class NeuronKind(enum.StrEnum):
     SINGLE_SPIKE = "single-spike-if"
     LIF = "lif"
     SPIKE_RESPONSE = "spike-response"
-    #: Accumulates without leak and never fires: the readout of networks of the two kinds above.
+    #: Quantiser with temporally diffused error: emits the integer part of what it accumulates.
+    DIFFUSED = "diffused-quantiser"
+    #: Accumulates without leak and never fires: the readout of networks of the three kinds above.
     INTEGRATOR = "integrator"
 
 
@@ -38,9 +40,10 @@ class Dynamics:
     Parameters
     ----------
     fraction_bits
-        F: a synaptic sum x enters as ``x << F``. 0 for an integrator.
+        F: a synaptic sum x enters as ``x << F``; of a diffused quantiser, 1 to 12: bits of the
+        fraction that stays. 0 for an integrator.
     membrane_shift
-        Leak of the membrane, 1..15; 0: none (integrator).
+        Leak of the membrane, 1..15; 0: none (integrator, diffused quantiser).
     synapse_shift
         Leak of the synaptic trace, 1..15 (spike response); 0 for other kinds.
     refractory_shift, refractory_jump
@@ -52,7 +55,12 @@ class Dynamics:
         Steps at the start of a sample whose input is ignored (integrator); 0 for other kinds.
     membrane_bits, synapse_bits, refractory_bits
         Widths: membrane and synaptic trace signed, refractory trace unsigned; 0 where the kind has
-        no such state.
+        no such state. The membrane of a diffused quantiser is its fraction: unsigned, F bits.
+    emission_bits
+        b, 1..8: bits of the integer that a diffused quantiser emits; 0 for other kinds, which
+        emit a spike or none.
+    emission_signed
+        That integer has a sign (b at least 2): -2^(b-1) to 2^(b-1) - 1 instead of 0 to 2^b - 1.
     """
 
     fraction_bits: int = 0
@@ -65,6 +73,8 @@ class Dynamics:
     membrane_bits: int
     synapse_bits: int = 0
     refractory_bits: int = 0
+    emission_bits: int = 0
+    emission_signed: bool = False
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -75,6 +85,9 @@ class Dynamics:
                 except ValueError:
                     known = ", ".join(Reset)
                     raise NetworkError(f"Reset must be one of {known}, not {value!r}") from None
+                continue
+            if field.name == "emission_signed":
+                object.__setattr__(self, "emission_signed", bool(value))
                 continue
             limit = _DYNAMICS_LIMITS[field.name]
             noun = field.name.replace("_", " ").capitalize()
@@ -87,8 +100,10 @@ class Dynamics:
 
         Parameters
         ----------
-        kind, fan_in
+        kind
             Of the layer.
+        fan_in
+            Of the layer, times the largest magnitude of an input.
         steps
             Steps of a sample: bounds an integrator.
         fields
@@ -97,6 +112,8 @@ class Dynamics:
         scale = fan_in << int(fields.get("fraction_bits", 0))
         if kind is NeuronKind.INTEGRATOR:
             return cls(membrane_bits=_signed_width(fan_in * max(1, steps)), **fields)
+        if kind is NeuronKind.DIFFUSED:
+            return cls(membrane_bits=int(fields["fraction_bits"]), **fields)
         # A state s that gains at most g a step and loses s >> k stays within g * 2**k + g.
         shift = int(fields["membrane_shift"])
         if kind is NeuronKind.LIF:
@@ -129,6 +146,22 @@ class Dynamics:
         if (self.reset is not Reset.NONE) != (kind is NeuronKind.LIF):
             allowed = "subtract or zero" if kind is NeuronKind.LIF else "none"
             raise NetworkError(f"Reset of kind {kind} must be {allowed}, not {self.reset}")
+        if kind is NeuronKind.DIFFUSED and self.membrane_bits != self.fraction_bits:
+            raise NetworkError(
+                f"Membrane bits of kind {kind} must equal the {self.fraction_bits} fraction bits, "
+                f"not {self.membrane_bits}"
+            )
+        if self.emission_signed and self.emission_bits < 2:
+            raise NetworkError(
+                f"Emission bits must be at least 2 with a sign, not {self.emission_bits}"
+            )
+
+    def emission_range(self) -> tuple[int, int]:
+        """Least and largest integer that a neuron emits in a step: 0 and 1 for a spike."""
+        bits = max(1, self.emission_bits)
+        if self.emission_signed:
+            return -(1 << bits - 1), (1 << bits - 1) - 1
+        return 0, (1 << bits) - 1
 
 
 def _signed_width(magnitude: int) -> int:
@@ -145,6 +178,7 @@ _DYNAMICS_LIMITS = {
     "membrane_bits": 32,
     "synapse_bits": 32,
     "refractory_bits": 31,
+    "emission_bits": 8,
 }
 # Parameters that a kind must have, and those that it may have.
 _DYNAMICS_OF: dict[NeuronKind, tuple[str, ...]] = {
@@ -157,10 +191,12 @@ _DYNAMICS_OF: dict[NeuronKind, tuple[str, ...]] = {
         "synapse_bits",
         "refractory_bits",
     ),
+    NeuronKind.DIFFUSED: ("fraction_bits", "membrane_bits", "emission_bits"),
     NeuronKind.INTEGRATOR: ("membrane_bits",),
 }
 _DYNAMICS_FREE: dict[NeuronKind, tuple[str, ...]] = {
     NeuronKind.LIF: ("fraction_bits",),
     NeuronKind.SPIKE_RESPONSE: ("fraction_bits", "refractory_jump"),
+    NeuronKind.DIFFUSED: (),
     NeuronKind.INTEGRATOR: ("burn_in",),
 }

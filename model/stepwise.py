@@ -24,9 +24,25 @@ as in 4.1; the synaptic trace reaches the membrane one step later)::
     s  = V >= threshold + R
     R <- sat(R - (R >> kr) + (jump if s else 0))
 
+Diffused quantiser (temporally diffused error, "A Spike in Performance", arXiv 2002.03553; b bits of
+emission; V is a fraction of F bits that begins at 2^(F-1), the gain is the neuron's shift)::
+
+    V <- V + clamp((x - threshold) << gain, low << F, high << F)
+    n  = V >> F         (low .. high: 0 .. 2^b - 1, with a sign -2^(b-1) .. 2^(b-1) - 1)
+    V <- V - (n << F)
+
+What reaches a layer may be such integers n instead of spikes: ``x`` is the sum of weight times n.
+
 Integrator (the last layer; never fires; score = V - threshold)::
 
     V <- sat(V + x) if step >= burn_in else V
+
+Recurrent hybrid LMU (`Network.encoder`; layer 0 sees, in this order, what the memory sends of its
+states, the series, and the hidden neurons of the step before, which begin at 0)::
+
+    u  = (E_m n(m) << a) + (E_x x << b) + (E_h h << c)      (encoder weights E, its shifts)
+    m <- step of the memory with u                          (``model/legendre_step.py``)
+    h <- layer 0 of [n(m), x, h]
 
 Committee: the members run one after another over the same input spikes, each from states of 0.
 The score of a class is the sum of its scores over the members; a member votes for its own class of

@@ -95,7 +95,8 @@ def test_layer_refusals() -> None:
     stray[0, 1, 1] |= 0x80
     refuses("Unused bits of packed weights must be 0", Layer, **fields | {"weights": stray})
     refuses(
-        "Neuron kind must be one of single-spike-if, lif, spike-response, integrator, not 'izh'",
+        "Neuron kind must be one of single-spike-if, lif, spike-response, diffused-quantiser, "
+        "integrator, not 'izh'",
         Layer,
         **fields | {"kind": "izh"},
     )
@@ -256,7 +257,7 @@ def test_networks_with_a_state_are_checked() -> None:
     first = "Kind of the last layer must be integrator, not"
     refuses(f"{first} lif", stepwise, hidden(4, 6), hidden(2, 4))
     refuses(f"{first} single-spike-if", stepwise, hidden(10, 6), layer())
-    before = "must be lif or spike-response before an integrator, not"
+    before = "must be lif, spike-response or diffused-quantiser before an integrator, not"
     refuses(f"Kind of layer 0 {before} integrator", stepwise, scores(4, 6), scores(2, 4))
     refuses(
         "Readout of an integrator must be final-potential, not first-spike",

@@ -120,10 +120,10 @@ def test_pickled_or_foreign_file_is_refused(tmp_path: Path) -> None:
     refuses(path, "Network file {path} has no field 'popspike'")
 
 
-@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
+@pytest.mark.parametrize("version", [0, 1, 2, "3", None])
 def test_other_format_version_is_refused(saved: Path, version: object) -> None:
     rewrite(saved, fields=lambda description: description.update(format=version))
-    refuses(saved, f"Network file {{path}}: format must be 2, not {version!r}")
+    refuses(saved, f"Network file {{path}}: format must be 3, not {version!r}")
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_a_damaged_network_file_leaves_the_network(
     whole = files[0].read_bytes()
     for content, text in (
         (whole[: len(whole) // 2], "must be a whole safetensors file"),
-        (whole.replace(b'\\"format\\": 2', b'\\"format\\": 9'), "format must be 2, not 9"),
+        (whole.replace(b'\\"format\\": 3', b'\\"format\\": 9'), "format must be 3, not 9"),
     ):
         files[0].write_bytes(content)
         answer = popspike("load", files[0], "--port", board.path)

@@ -220,9 +220,9 @@ def test_damaged_network_files(popspike: Command, files: tuple[Path, Path]) -> N
     files[0].write_bytes(whole[: len(whole) // 2])
     answer = popspike("eval", files[0], "-d", files[1])
     assert f"Network file {files[0]} must be a whole safetensors file" in answer.error()
-    files[0].write_bytes(whole.replace(b'\\"format\\": 2', b'\\"format\\": 9'))
+    files[0].write_bytes(whole.replace(b'\\"format\\": 3', b'\\"format\\": 9'))
     answer = popspike("eval", files[0], "-d", files[1])
-    assert f"Network file {files[0]}: format must be 2, not 9" in answer.error()
+    assert f"Network file {files[0]}: format must be 3, not 9" in answer.error()
 
 
 def test_missing_compiler(

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Legendre memory, in integers: the only place where its arithmetic is defined.
+
+``>>`` is the arithmetic shift (it rounds down); ``sat`` clamps to a signed width. C, F and G are
+the coefficient, fraction and guard bits of `model.legendre.LegendreMemory`, E its input shift,
+k its coefficients, m its states (0 before the first step), B, W and V the widths of a state, of a
+multiplicand and of the forward pass. For the input u of a step (an integer)::
+
+    c_i = (-1)^i * (((2i + 1) * u * input_scale + 2^(E-1)) >> E)
+    b_i = sat_W((m_i << (G + 1)) + c_i - ((g_{i-1} + 1) >> 1))      i = 0 .. q-1, g_{-1} = 0
+    g_i = sat_V((k_i * b_i + 2^(C-1)) >> C)
+    r_i = sat_W(g_i + ((k_i * r_{i+1} + 2^C) >> (C + 1)))           i = q-1 .. 0, r_q = 0
+    m_i <- sat_B((((r_{i-1} - r_{i+1}) + 2^G) >> (G + 1)) - m_i)    r_0 - r_1 for i = 0,
+                                                                    r_{q-2} + r_{q-1} for i = q-1
+
+That is the bilinear (trapezoidal) step of ``theta dm/dt = A m + B u``; `float_system` gives the
+same in floating point, and the zero-order hold beside it. What is sent to the next layer in read r
+is ``sat_b((m_i + offset_r,i) >> shift_i)``, see `LegendreMemory.read_offsets`.
+"""
+
+import numpy as np
+import torch
+
+from model.legendre import LegendreMemory
+
+__all__ = ["MemoryStates", "emissions", "final_states", "float_states", "float_system"]
+
+# Samples that run side by side, so that a row of states stays in the cache of a processor.
+_BATCH = 8192
+
+
+class MemoryStates:
+    """States of a memory for N samples, and what a step does to them.
+
+    Parameters
+    ----------
+    memory
+        The memory.
+    count
+        Samples N, which run side by side.
+    """
+
+    def __init__(self, memory: LegendreMemory, count: int) -> None:
+        self._memory = memory
+        small = memory.coefficient_bits + memory.forward_bits <= 30
+        self._dtype = torch.int32 if small else torch.int64
+        shape = (memory.order, memory.channels * count)
+        self._shape = (memory.channels, count)
+        self._states = torch.zeros(shape, dtype=self._dtype)
+        self._forward = torch.zeros(shape, dtype=self._dtype)
+        self._backward = torch.zeros(shape, dtype=self._dtype)
+        self._coefficients = memory.coefficients.tolist()
+
+    def step(self, inputs: torch.Tensor) -> None:
+        """Go on by one step; ``inputs`` integers (N, channels)."""
+        memory, order = self._memory, self._memory.order
+        guard, fraction = memory.guard_bits, memory.coefficient_bits
+        forward, backward, states = self._forward, self._backward, self._states
+        multiplicand, wide = (
+            _bounds(memory.multiplicand_bits),
+            _bounds(memory.forward_bits),
+        )
+        scaled = inputs.to(torch.int64).T.reshape(-1) * memory.input_scale
+        # (2i + 1) u grows by 2 u from state to state.
+        term, growth = scaled + (1 << memory.input_shift - 1), 2 * scaled
+        half = torch.zeros_like(forward[0])
+        work = torch.empty_like(half)
+        for index in range(order):
+            torch.bitwise_left_shift(states[index], guard + 1, out=work)
+            entering = (term >> memory.input_shift).to(self._dtype)
+            work.add_(entering) if index % 2 == 0 else work.sub_(entering)
+            work.sub_(half).clamp_(*multiplicand)
+            work.mul_(self._coefficients[index]).add_(1 << fraction - 1)
+            torch.bitwise_right_shift(work, fraction, out=forward[index])
+            forward[index].clamp_(*wide)
+            torch.add(forward[index], 1, out=half)
+            half >>= 1
+            term += growth
+        work.zero_()
+        for index in range(order - 1, -1, -1):
+            work.mul_(self._coefficients[index]).add_(1 << fraction)
+            work >>= fraction + 1
+            work.add_(forward[index]).clamp_(*multiplicand)
+            backward[index] = work
+        change = torch.empty_like(states)
+        torch.sub(backward[:-2], backward[2:], out=change[1:-1])
+        torch.sub(backward[0], backward[1], out=change[0])
+        torch.add(backward[-2], backward[-1], out=change[-1])
+        change.add_(1 << guard)
+        change >>= guard + 1
+        torch.sub(change, states, out=states)
+        states.clamp_(*_bounds(memory.state_bits))
+
+    def states(self) -> torch.Tensor:
+        """States, int32 (N, channels * q), channel by channel."""
+        order = self._memory.order
+        channels, count = self._shape
+        values = self._states.reshape(order, channels, count).permute(2, 1, 0)
+        return values.reshape(count, channels * order).to(torch.int32)
+
+
+def _bounds(bits: int) -> tuple[int, int]:
+    return -(1 << bits - 1), (1 << bits - 1) - 1
+
+
+def final_states(memory: LegendreMemory, inputs: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """States after a whole series.
+
+    Parameters
+    ----------
+    memory
+        The memory.
+    inputs
+        Integers (N, T, channels).
+
+    Returns
+    -------
+    torch.Tensor
+        int32 (N, channels * q).
+    """
+    series = torch.as_tensor(inputs)
+    parts = []
+    for start in range(0, max(len(series), 1), _BATCH):
+        part = series[start : start + _BATCH]
+        states = MemoryStates(memory, len(part))
+        for step in range(part.shape[1]):
+            states.step(part[:, step])
+        parts.append(states.states())
+    return torch.cat(parts)
+
+
+def emissions(memory: LegendreMemory, states: torch.Tensor) -> torch.Tensor:
+    """What is sent of states: int8 (N, R, channels * q) from int32 (N, channels * q)."""
+    offsets = torch.from_numpy(memory.read_offsets().astype(np.int32))
+    shifts = torch.from_numpy(memory.emission_shifts.astype(np.int32))
+    sent = (states[:, None] + offsets[None]) >> shifts
+    return sent.clamp_(*_bounds(memory.emission_bits)).to(torch.int8)
+
+
+def float_system(
+    order: int, window: int, *, zero_order_hold: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Discrete system ``m <- A m + B u`` of step 1 in floating point.
+
+    Parameters
+    ----------
+    order, window
+        q and theta.
+    zero_order_hold
+        That discretisation (the one of the LMU paper) instead of the bilinear one.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        A, float64 (q, q), and B, float64 (q,).
+    """
+    row, column = np.arange(order)[:, None], np.arange(order)[None]
+    signs = np.where(row < column, -1.0, (-1.0) ** (row - column + 1))
+    system = (2 * row + 1) * signs / window
+    entry = (2 * row[:, 0] + 1) * (-1.0) ** row[:, 0] / window
+    identity = np.eye(order)
+    if not zero_order_hold:
+        left = identity - system / 2
+        return np.linalg.solve(left, identity + system / 2), np.linalg.solve(left, entry)
+    augmented = np.zeros((order + 1, order + 1))
+    augmented[:order, :order], augmented[:order, order] = system, entry
+    exponential = torch.linalg.matrix_exp(torch.from_numpy(augmented)).numpy()
+    return exponential[:order, :order], exponential[:order, order]
+
+
+def float_states(system: tuple[np.ndarray, np.ndarray], inputs: np.ndarray) -> np.ndarray:
+    """States after a whole series in floating point: float64 (N, channels * q).
+
+    The memory as one convolution: the last state is a sum over the steps of ``A^k B u``.
+
+    Parameters
+    ----------
+    system
+        From `float_system`.
+    inputs
+        Float (N, T, channels).
+    """
+    transition, entry = system
+    count, steps, _ = inputs.shape
+    kernel = np.empty((steps, len(entry)))
+    kernel[-1] = entry
+    for step in range(steps - 2, -1, -1):
+        kernel[step] = transition @ kernel[step + 1]
+    return np.einsum("ntc,tq->ncq", inputs, kernel, optimize=True).reshape(count, -1)
