@@ -3,8 +3,9 @@
 
 from model.train.config import TrainConfig, even_levels
 from model.train.log import EpochRecord
-from model.train.loop import TrainResult, train
+from model.train.loop import train
 from model.train.recipe import load_recipe, recipe_names
+from model.train.run import TrainResult
 from model.train.tables import Augmentation, Distillation, RecipeError
 
 __all__ = [

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training loop of the recipe family ``bs4nn``."""
 
-import dataclasses
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,43 +12,20 @@ from torch import Tensor
 from model.data import Samples
 from model.description import Network, Readout
 from model.events import Events
-from model.network_file import save_network
 from model.train.batches import TrainingData, check_samples, tensors
-from model.train.checkpoint import load_checkpoint, save_checkpoint
 from model.train.config import RecipeError, TrainConfig
 from model.train.epoch import make_optimizer, train_epoch
-from model.train.log import EpochRecord, plot_curves, write_csv
+from model.train.log import EpochRecord
 from model.train.network import TrainableNetwork, decide
 from model.train.recipe import load_recipe
+from model.train.run import TrainingRun, TrainResult
 from model.train.teacher import make_pool, train_teacher
 from model.train.tune import earlier_decisions
 
-__all__ = ["TrainResult", "train"]
+__all__ = ["train"]
 
 _EVALUATION_BATCH = 1000
 _VALIDATIONS = 25  # at most so many times in a run
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainResult:
-    """What a training run leaves.
-
-    Parameters
-    ----------
-    network
-        The frozen integer network.
-    history
-        One record an epoch.
-    validation_accuracy
-        0..1 of the frozen network; None without validation images.
-    trained
-        The trainable form, with its latent weights.
-    """
-
-    network: Network
-    history: tuple[EpochRecord, ...]
-    validation_accuracy: float | None
-    trained: TrainableNetwork
 
 
 def train(
@@ -64,7 +39,7 @@ def train(
     metadata: dict[str, Any] | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
     on_message: Callable[[str], None] | None = None,
-) -> TrainResult:
+) -> TrainResult[Network, TrainableNetwork]:
     """Train a network and freeze it.
 
     All chance is drawn from generators seeded by the recipe's seed and the epoch, so a run that
@@ -127,13 +102,17 @@ def train(
         )
         network.start_from(before.trained)
     optimizer = make_optimizer(network)
-    checkpoint = None if directory is None else directory / "checkpoint.pt"
-    history: list[EpochRecord] = []
-    if resume and checkpoint is not None and checkpoint.exists():
-        history = _read_back(checkpoint, config, network, optimizer)
+    run = TrainingRun(
+        config=config,
+        parts={"network": network, "optimizer": optimizer},
+        directory=directory,
+        resume=resume,
+        device=place,
+        on_epoch=on_epoch,
+    )
     images, labels = tensors(samples, place)
     data = TrainingData(config=config, images=images, labels=labels, classes=classes)
-    if config.distillation.weight and len(history) < config.epochs:
+    if config.distillation.weight and len(run.history) < config.epochs:
         teacher = train_teacher(
             config=config,
             images=images,
@@ -144,74 +123,18 @@ def train(
         )
         data.pool = make_pool(teacher, config=config, images=images, on_message=on_message)
     held_out = None if validation is None else tensors(validation, place)
-    for epoch in range(len(history), config.epochs):
-        start = time.perf_counter()
-        loss, rate = train_epoch(network, optimizer, data, epoch)
-        measured = None
-        if held_out is not None and _validates(epoch, config.epochs):
-            measured = _accuracy(network, *held_out)
-        record = EpochRecord(
-            epoch=epoch + 1,
-            loss=loss,
-            learning_rate=rate,
-            seconds=time.perf_counter() - start,
-            epochs=config.epochs,
-            validation_accuracy=measured,
-        )
-        history.append(record)
-        if directory is not None:
-            _keep(directory, config, network, optimizer, history)
-        if on_epoch is not None:
-            on_epoch(record)
+    run.train(
+        lambda epoch: train_epoch(network, optimizer, data, epoch),
+        None if held_out is None else lambda: _accuracy(network, *held_out),
+        validations=_VALIDATIONS,
+    )
     facts: dict[str, Any] = {"recipe": config.to_dict(), "validation_accuracy": None}
     if held_out is not None:
         if config.readout is Readout.FIRST_SPIKE:
             facts["thresholds_lowered_by"] = _lower_thresholds(network, *held_out)
         facts["validation_accuracy"] = _accuracy(network, *held_out)
     frozen = network.freeze(input_shape=shape, metadata={**facts, **(metadata or {})})
-    if directory is not None:
-        save_network(frozen, directory / "network.safetensors")
-        plot_curves(directory / "curves.png", history, title=config.name)
-    return TrainResult(
-        network=frozen,
-        history=tuple(history),
-        validation_accuracy=facts["validation_accuracy"],
-        trained=network,
-    )
-
-
-def _keep(
-    directory: Path,
-    config: TrainConfig,
-    network: TrainableNetwork,
-    optimizer: torch.optim.Adam,
-    history: list[EpochRecord],
-) -> None:
-    """Write checkpoint and log after an epoch."""
-    state = {
-        "config": config.to_dict(),
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "history": [dataclasses.asdict(record) for record in history],
-    }
-    save_checkpoint(directory / "checkpoint.pt", state)
-    write_csv(directory / "log.csv", history)
-
-
-def _read_back(
-    path: Path, config: TrainConfig, network: TrainableNetwork, optimizer: torch.optim.Adam
-) -> list[EpochRecord]:
-    """Put network and optimizer where the checkpoint left them; return the history."""
-    device = network.thresholds.device
-    state = load_checkpoint(path, config=config.to_dict(), device=device)
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
-    return [EpochRecord(**record) for record in state["history"]]
-
-
-def _validates(epoch: int, epochs: int) -> bool:
-    """Whether the validation accuracy is measured after this epoch."""
-    return epoch == epochs - 1 or (epoch + 1) % -(-epochs // _VALIDATIONS) == 0
+    return run.finish(frozen, network, facts["validation_accuracy"])
 
 
 @torch.no_grad()

@@ -70,6 +70,7 @@ def train_network(
     popspike train bisnn-digits-committee --seed 1
     """
     from model.train.paper_loop import PAPER_RECIPE
+    from model.train.run import save_frozen
 
     asked = {
         "hidden": tuple(hidden) if hidden else None,
@@ -92,7 +93,7 @@ def train_network(
     scores = _score(network, source.opened.part("test"))
     metadata = {**network.metadata, **{f"test_{name}": value for name, value in scores.items()}}
     network = dataclasses.replace(network, metadata=metadata)
-    _save(network, folder / "network.safetensors")
+    save_frozen(network, folder / "network.safetensors")
     shown = {
         "network": str(folder / "network.safetensors"),
         "sizes": list(network.sizes),
@@ -201,16 +202,6 @@ def _score(network: "Network | Yardstick", test: Samples) -> dict[str, Any]:
         drawn["seed"] = SAMPLED_SEED
     result = evaluate(network, test.images, test.labels, **drawn)
     return {**dataclasses.asdict(result), **({"seed": SAMPLED_SEED} if drawn else {})}
-
-
-def _save(network: "Network | Yardstick", path: Path) -> None:
-    from model.network_file import save_network
-    from model.yardstick import save_yardstick
-
-    if isinstance(network, Network):
-        save_network(network, path)
-    else:
-        save_yardstick(network, path)
 
 
 def _fitted(config: "TrainConfig", changes: dict[str, Any], training: Samples) -> "TrainConfig":

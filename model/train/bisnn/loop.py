@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training loop of the recipe family ``bisnn``."""
 
-import dataclasses
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,6 @@ import torch
 
 from model.data import Samples
 from model.description import Network
-from model.network_file import save_network
 from model.train.bisnn.config import BisnnConfig, Variant
 from model.train.bisnn.epoch import Mover, train_epoch
 from model.train.bisnn.freeze import freeze, freeze_floats
@@ -20,9 +17,9 @@ from model.train.bisnn.inputs import Inputs
 from model.train.bisnn.local import train_local_epoch
 from model.train.bisnn.measure import frozen_form, member_scores
 from model.train.bisnn.network import SpikingStack
-from model.train.checkpoint import load_checkpoint, save_checkpoint
-from model.train.log import EpochRecord, plot_curves, write_csv
-from model.yardstick import Yardstick, save_yardstick
+from model.train.log import EpochRecord
+from model.train.run import TrainingRun, TrainResult
+from model.yardstick import Yardstick
 
 __all__ = ["BisnnResult", "train_bisnn"]
 
@@ -30,26 +27,8 @@ _VALIDATIONS = 10  # at most so many times in a run
 _CALIBRATION = 256  # samples
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class BisnnResult:
-    """What a training run leaves.
-
-    Parameters
-    ----------
-    network
-        The frozen integer network, or the yardstick of full precision.
-    history
-        One record an epoch.
-    validation_accuracy
-        0..1 of what was frozen; None without validation samples.
-    trained
-        The trainable form, with its latent weights.
-    """
-
-    network: Network | Yardstick
-    history: tuple[EpochRecord, ...]
-    validation_accuracy: float | None
-    trained: SpikingStack
+#: What a run of this family leaves.
+BisnnResult = TrainResult[Network | Yardstick, SpikingStack]
 
 
 def train_bisnn(
@@ -100,53 +79,26 @@ def train_bisnn(
     mover = Mover(network)
     rest = [*network.levels, network.offsets, network.log_scale]
     optimizer = torch.optim.Adam(rest, lr=config.threshold_rate)
-    checkpoint = None if directory is None else directory / "checkpoint.pt"
-    history: list[EpochRecord] = []
-    if resume and checkpoint is not None and checkpoint.exists():
-        state = load_checkpoint(checkpoint, config=config.to_dict(), device=torch.device("cpu"))
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        mover.load_state_dict(state["mover"])
-        history = [EpochRecord(**record) for record in state["history"]]
-    else:
+    run = TrainingRun(
+        config=config,
+        parts={"network": network, "optimizer": optimizer, "mover": mover},
+        directory=directory,
+        resume=resume,
+        on_epoch=on_epoch,
+    )
+    if not run.history:
         chance = torch.Generator().manual_seed(config.seed)
         network.calibrate(data.spikes(torch.randperm(len(data), generator=chance)[:_CALIBRATION]))
     one_epoch = train_local_epoch if config.variant is Variant.LOCAL else train_epoch
-    for epoch in range(len(history), config.epochs):
-        start = time.perf_counter()
-        loss, rate = one_epoch(network, mover, optimizer, data, epoch)
-        measured = None
-        if held_out is not None and _validates(epoch, config.epochs):
-            measured = _accuracy(member_scores(network, frozen_form(network), held_out), held_out)
-        record = EpochRecord(
-            epoch=epoch + 1,
-            loss=loss,
-            learning_rate=rate,
-            seconds=time.perf_counter() - start,
-            epochs=config.epochs,
-            validation_accuracy=measured,
-        )
-        history.append(record)
-        if directory is not None:
-            state = {
-                "config": config.to_dict(),
-                "network": network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "mover": mover.state_dict(),
-                "history": [dataclasses.asdict(each) for each in history],
-            }
-            save_checkpoint(directory / "checkpoint.pt", state)
-            write_csv(directory / "log.csv", history)
-        if on_epoch is not None:
-            on_epoch(record)
-    frozen, accuracy = _finish(network, data, held_out, history, metadata or {})
-    if directory is not None:
-        save = save_network if isinstance(frozen, Network) else save_yardstick
-        save(frozen, directory / "network.safetensors")  # type: ignore[arg-type]
-        plot_curves(directory / "curves.png", history, title=config.name)
-    return BisnnResult(
-        network=frozen, history=tuple(history), validation_accuracy=accuracy, trained=network
+    run.train(
+        lambda epoch: one_epoch(network, mover, optimizer, data, epoch),
+        None
+        if held_out is None
+        else lambda: _accuracy(member_scores(network, frozen_form(network), held_out), held_out),
+        validations=_VALIDATIONS,
     )
+    frozen, accuracy = _finish(network, data, held_out, run.history, metadata or {})
+    return run.finish(frozen, network, accuracy)
 
 
 def _finish(
@@ -179,11 +131,6 @@ def _finish(
         metadata={**facts, **metadata},
     )
     return frozen, facts["validation_accuracy"]
-
-
-def _validates(epoch: int, epochs: int) -> bool:
-    """Whether the validation accuracy is measured after this epoch."""
-    return epoch == epochs - 1 or (epoch + 1) % -(-epochs // _VALIDATIONS) == 0
 
 
 def _accuracy(scores: np.ndarray, data: Inputs) -> float:
