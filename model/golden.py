@@ -2,9 +2,9 @@
 """The golden model: what a network computes, in integers, at every step.
 
 The front door for all neuron kinds. Numeric semantics are defined in ``model/single_spike.py``
-(single-spike integrate-and-fire), ``model/stepwise.py`` (LIF, spike response, committees),
-``model/sampling.py`` (drawn members) and ``model/encoding.py``, each in one place only; the
-gateware quotes them.
+(single-spike integrate-and-fire), ``model/stepwise.py`` (neurons with a state at every step,
+committees, the recurrent LMU), ``model/legendre_step.py`` (Legendre memory), ``model/sampling.py``
+(drawn members) and ``model/encoding.py``, each in one place only; the gateware quotes them.
 """
 
 import numpy as np
@@ -13,14 +13,18 @@ import torch
 from model.committee import StepwiseTrace, probabilities, run_stepwise
 from model.description import Network
 from model.events import Events
+from model.memory_trains import memory_trains
+from model.recurrent import run_recurrent
+from model.running import RunningAnswers, run_every
 from model.single_spike import Trace, encode_single_spike, run_single_spike
 from model.spike_trains import spike_trains
 from model.streams import Stream, StreamTrace
 
-#: Images, uint8 (N, features) or (N, height, width).
+#: Images, uint8 (N, features) or (N, height, width), or series, uint8 (N, steps, channels).
 SampleArray = np.ndarray | torch.Tensor
 
 __all__ = [
+    "RunningAnswers",
     "StepwiseTrace",
     "Stream",
     "StreamTrace",
@@ -28,33 +32,39 @@ __all__ = [
     "encode",
     "probabilities",
     "run",
+    "run_every",
     "run_single_spike",
     "run_stepwise",
 ]
 
 
 def encode(network: Network, samples: SampleArray | Events) -> torch.Tensor:
-    """Input spikes of samples.
+    """Input spikes of samples, or the integers that the first layer sees.
 
     Parameters
     ----------
     network
         Gives the encoding.
     samples
-        uint8 (N, features) or (N, height, width), or `model.events.Events` where the encoding is
-        of events.
+        uint8 (N, features) or (N, height, width); `model.events.Events` where the encoding is of
+        events; where it is of series, what `model.spike_trains.check_series` takes.
 
     Returns
     -------
     torch.Tensor
         Single-spike networks: int64 (N, features), the spike step of each input, T where none is
-        sent. Stepwise networks: uint8 (N, T, features) of 0 and 1.
+        sent. Stepwise networks: uint8 (N, T, features) of 0 and 1; of series int16, behind a
+        memory what it sends, in recurrent networks with the hidden neurons' own integers.
 
     Raises
     ------
     ValueError
         If the samples are of the wrong kind, type or number of features.
     """
+    if network.is_recurrent:
+        return run_recurrent(network, samples).input_spikes
+    if network.memory is not None:
+        return memory_trains(network, samples).trains
     if network.is_stepwise:
         return torch.from_numpy(spike_trains(network, samples))
     return encode_single_spike(network, samples)

@@ -23,7 +23,14 @@ import torch
 
 from model.legendre import LegendreMemory
 
-__all__ = ["MemoryStates", "emissions", "final_states", "float_states", "float_system"]
+__all__ = [
+    "MemoryStates",
+    "emissions",
+    "final_states",
+    "float_states",
+    "float_system",
+    "state_history",
+]
 
 # Samples that run side by side, so that a row of states stays in the cache of a processor.
 _BATCH = 8192
@@ -127,6 +134,26 @@ def final_states(memory: LegendreMemory, inputs: np.ndarray | torch.Tensor) -> t
             states.step(part[:, step])
         parts.append(states.states())
     return torch.cat(parts)
+
+
+def state_history(memory: LegendreMemory, inputs: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """States after each step of a series: int32 (N, T, channels * q).
+
+    Parameters
+    ----------
+    memory
+        The memory.
+    inputs
+        Integers (N, T, channels).
+    """
+    series = torch.as_tensor(inputs)
+    count, steps, _ = series.shape
+    history = torch.empty((count, steps, memory.states), dtype=torch.int32)
+    states = MemoryStates(memory, count)
+    for step in range(steps):
+        states.step(series[:, step])
+        history[:, step] = states.states()
+    return history
 
 
 def emissions(memory: LegendreMemory, states: torch.Tensor) -> torch.Tensor:

@@ -40,7 +40,7 @@ class Prediction:
     member_winners
         int64 (K, N): class of each member alone.
     input_spikes
-        int64 (N,); None where they were not counted.
+        int64 (N,), as `StepwiseTrace.input_counts`; None where they were not counted.
     hidden_spikes
         float64 (N,): spikes of all hidden layers, mean over the members; None where they were not
         counted.
@@ -127,7 +127,7 @@ def predict(
     *,
     members: int | None = None,
     seed: int | None = None,
-    batch: int = 250,
+    batch: int | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Prediction:
     """Ask a stepwise network, or a yardstick, about samples.
@@ -137,11 +137,11 @@ def predict(
     network
         Whom to ask.
     samples
-        uint8 images or `Events`, at least one.
+        uint8 images or series, or `Events`, at least one.
     members, seed
         As for `model.committee.run_stepwise`; a yardstick has neither.
     batch
-        Samples at a time, >= 1.
+        Samples at a time, >= 1; by default as many as suit the network.
     on_batch
         Called with the number of samples done so far, for progress displays.
 
@@ -152,6 +152,8 @@ def predict(
     """
     if not len(samples):
         raise ValueError("Samples must be at least one, not none")
+    if batch is None:
+        batch = _batch_size(network)
     if batch < 1:
         raise ValueError(f"Batch must be >= 1, not {batch!r}")
     floats = not isinstance(network, Network)
@@ -182,6 +184,11 @@ def predict(
         input_spikes=np.concatenate(inputs) if inputs else None,
         hidden_spikes=np.concatenate(hidden) if hidden else None,
     )
+
+
+def _batch_size(network: "Network | Yardstick") -> int:
+    """A memory goes through its states one by one, which many samples side by side make up for."""
+    return 2500 if isinstance(network, Network) and network.memory is not None else 250
 
 
 def judge(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks whose neurons have a state at every step (LIF, spike response), in integers.
+"""Networks whose neurons have a state at every step, in integers.
 
 The only place where the semantics of these kinds are defined; the gateware quotes them.
 
@@ -57,11 +57,12 @@ import torch
 from model.description import Layer
 from model.neurons import NeuronKind, Reset
 
-__all__ = ["Neurons", "by_sample", "member_signs"]
+__all__ = ["Neurons", "by_sample", "check_exact", "member_signs"]
 
 
-# float32 holds every integer up to 2**24 exactly, and a sum of fan-in signs is bounded by fan-in.
-_EXACT_FAN_IN = 1 << 24
+# float32 holds every integer up to 2**24 exactly, and a synaptic sum is bounded by the fan-in times
+# the largest input.
+_EXACT_SUM = 1 << 24
 
 
 class Neurons:
@@ -75,16 +76,24 @@ class Neurons:
         Weights of the member, see `member_signs`.
     count
         Samples N, which run side by side.
+
+    Raises
+    ------
+    ValueError
+        If a synaptic sum may be too large to be exact.
     """
 
     def __init__(self, layer: Layer, signs: torch.Tensor, count: int) -> None:
         assert layer.dynamics is not None
-        assert layer.fan_in < _EXACT_FAN_IN
+        check_exact(layer)
         self._layer, self._dynamics = layer, layer.dynamics
         self._signs = signs  # float32 (fan_in, neurons)
         self._thresholds = torch.from_numpy(layer.thresholds).to(_dtype(layer))
         zeros = torch.zeros((count, layer.neurons), dtype=_dtype(layer))
         self.states = {"membrane": zeros}
+        if layer.gains is not None:  # a diffused quantiser
+            zeros += 1 << layer.dynamics.fraction_bits - 1
+            self._gains = torch.from_numpy(layer.gains).to(_dtype(layer))
         if layer.kind is NeuronKind.SPIKE_RESPONSE:
             self.states |= {"synapse": zeros.clone(), "refractory": zeros.clone()}
         self._step = 0
@@ -101,14 +110,14 @@ class Neurons:
         Parameters
         ----------
         spikes
-            float32 (steps, N, fan_in) of 0 and 1.
+            float32 (steps, N, fan_in) of 0 and 1, or of the integers that the layer takes.
         record
             Keep the states.
 
         Returns
         -------
         fired : torch.Tensor
-            float32 (steps, N, neurons) of 0 and 1.
+            float32 (steps, N, neurons): 0 and 1, or the integers that the layer emits.
         history : dict of torch.Tensor
             Each state after each step, int32 (steps, N, neurons); empty when not kept.
         """
@@ -116,11 +125,17 @@ class Neurons:
         layer, fraction = self._layer, self._dynamics.fraction_bits
         sums = (spikes.reshape(steps * count, layer.fan_in) @ self._signs).to(_dtype(layer))
         sums = sums.reshape(steps, count, layer.neurons)
-        if fraction:
+        if layer.kind is NeuronKind.DIFFUSED:
+            low, high = self._dynamics.emission_range()
+            sums -= self._thresholds
+            sums <<= self._gains
+            sums.clamp_(low << fraction, high << fraction)
+        elif fraction:
             sums <<= fraction
         update = {
             NeuronKind.LIF: self._lif,
             NeuronKind.SPIKE_RESPONSE: self._spike_response,
+            NeuronKind.DIFFUSED: self._diffused,
             NeuronKind.INTEGRATOR: self._integrator,
         }[layer.kind]
         fired = torch.zeros((steps, count, layer.neurons))
@@ -162,6 +177,12 @@ class Neurons:
         refractory.clamp_(0, (1 << dynamics.refractory_bits) - 1)
         fired.copy_(spikes)
 
+    def _diffused(self, sums: torch.Tensor, fired: torch.Tensor) -> None:
+        fraction, membrane = self._dynamics.fraction_bits, self.states["membrane"]
+        membrane += sums
+        fired.copy_(membrane >> fraction)
+        membrane &= (1 << fraction) - 1
+
     def _integrator(self, sums: torch.Tensor, fired: torch.Tensor) -> None:
         if self._step >= self._dynamics.burn_in:
             membrane = self.states["membrane"]
@@ -179,9 +200,26 @@ def _dtype(layer: Layer) -> torch.dtype:
     assert dynamics is not None
     widths = max(dynamics.membrane_bits, dynamics.synapse_bits, dynamics.refractory_bits)
     thresholds = int(np.abs(layer.thresholds.astype(np.int64)).max())
+    largest = layer.fan_in * layer.input_peak
+    if layer.gains is not None:
+        small = (largest + thresholds) << int(layer.gains.max()) < 1 << 31
+        return torch.int32 if small else torch.int64
     # Two numbers of 30 bits and a sign never leave 32 bits together.
-    small = widths <= 30 and max(layer.fan_in << dynamics.fraction_bits, thresholds) < 1 << 30
+    small = widths <= 30 and max(largest << dynamics.fraction_bits, thresholds) < 1 << 30
     return torch.int32 if small else torch.int64
+
+
+def check_exact(layer: Layer) -> None:
+    """Refuse a layer whose synaptic sums may be too large to be exact in float32.
+
+    Raises
+    ------
+    ValueError
+        Naming the largest sum.
+    """
+    largest = layer.fan_in * layer.input_peak
+    if largest >= _EXACT_SUM:
+        raise ValueError(f"Synaptic sums must be below 2^24 in magnitude, not up to {largest}")
 
 
 def member_signs(layer: Layer, member: int) -> torch.Tensor:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from model.description import Dynamics, NetworkError, NeuronKind
-from model.encoding import Encoding, EventEncoding, encoding_from_json
+from model.encoding import Encoding, EventEncoding, SeriesEncoding, encoding_from_json
 from model.events import Events, rasterise
 
 __all__ = ["YARDSTICK_VERSION", "Yardstick", "load_yardstick", "save_yardstick"]
@@ -94,6 +94,8 @@ class Yardstick:
         if isinstance(samples, Events):
             raise NetworkError(f"Samples must be images of shape {self.input_shape}, not events")
         images = torch.from_numpy(np.ascontiguousarray(samples)).flatten(1)
+        if isinstance(self.encoding, SeriesEncoding):
+            raise NetworkError("Encoding of this kind of yardstick must not be a series")
         if images.shape[1] != self.sizes[0]:
             raise NetworkError(f"Samples must have {self.sizes[0]} features, not {images.shape[1]}")
         return encode_images(images, self.encoding)
