@@ -6,9 +6,10 @@ from typing import Any
 
 from model.description import LatencyEncoding, NetworkError, Readout
 from model.encoding import MAX_LEVELS
-from model.train.tables import Augmentation, Distillation, RecipeError, check, is_number
+from model.train.fields import Fields, RecipeError, check, is_number, plain, take_tables
+from model.train.tables import Augmentation, Distillation
 
-__all__ = ["Augmentation", "Distillation", "RecipeError", "TrainConfig", "even_levels"]
+__all__ = ["TrainConfig", "even_levels"]
 
 
 def even_levels(steps: int, cut: int = 1) -> tuple[int, ...]:
@@ -104,44 +105,25 @@ class TrainConfig:
     distillation: Distillation = dataclasses.field(default_factory=Distillation)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
+        fields = Fields(self)
+        fields.sizes("hidden")
         whole = all(type(level) is int for level in self.levels)
         check(whole, "Levels", "integers", self.levels)
         try:
             levels = LatencyEncoding(levels=tuple(self.levels)).levels
-            readout = Readout(self.readout)
         except (NetworkError, TypeError) as error:
             raise RecipeError(str(error)) from None
-        except ValueError:
-            known = ", ".join(Readout)
-            raise RecipeError(f"Readout must be one of {known}, not {self.readout!r}") from None
-        object.__setattr__(self, "levels", levels)
-        object.__setattr__(self, "readout", readout)
+        fields.set("levels", levels)
         check(2 <= len(levels) <= MAX_LEVELS, "Levels", f"2..{MAX_LEVELS} numbers", levels)
-        check(
-            bool(self.hidden) and all(type(size) is int and size > 0 for size in self.hidden),
-            "Hidden",
-            "one or more positive layer sizes",
-            self.hidden,
-        )
-        for name, low in (("epochs", 1), ("batch_size", 2), ("seed", 0)):
-            value = getattr(self, name)
-            check(type(value) is int and value >= low, _noun(name), f"an integer >= {low}", value)
-        for name in ("name", "data", "start"):
-            value = getattr(self, name)
-            check(isinstance(value, str), _noun(name), "text", value)
-        for name in ("learning_rate", "initial_scale", "sharpness"):
-            value = getattr(self, name)
-            check(is_number(value) and value > 0, _noun(name), "> 0", value)
-        for name in ("label_smoothing", "plain_tail", "step_loss"):
-            value = getattr(self, name)
-            check(is_number(value) and 0 <= value <= 1, _noun(name), "in 0..1", value)
-        check(
-            is_number(self.initial_threshold),
-            "Initial threshold",
-            "a number",
-            self.initial_threshold,
-        )
+        fields.choice("readout", Readout)
+        fields.whole("epochs", low=1)
+        fields.whole("batch_size", low=2)
+        fields.whole("seed", low=0)
+        fields.text("name", "data", "start")
+        fields.positive("learning_rate", "initial_scale", "sharpness")
+        fields.shares("label_smoothing", "plain_tail", "step_loss")
+        start = self.initial_threshold
+        check(is_number(start), "Initial threshold", "a number", start)
 
     @property
     def steps(self) -> int:
@@ -150,11 +132,8 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values, as `from_dict` takes them."""
-        fields = dataclasses.asdict(self)
-        fields["hidden"] = list(self.hidden)
-        fields["levels"] = list(self.levels)
-        fields["readout"] = str(self.readout)
-        return fields
+        values: dict[str, Any] = plain(dataclasses.asdict(self))
+        return values
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> "TrainConfig":
@@ -175,28 +154,10 @@ class TrainConfig:
             check(type(steps) is int, "Steps", "an integer", steps)
             check(type(cut) is int, "Cut", "an integer", cut)
             fields["levels"] = even_levels(steps, cut)
-        _known_keys(cls, fields, "")
         for key in ("hidden", "levels"):
             if key in fields:
-                check(isinstance(fields[key], list | tuple), _noun(key), "a list", fields[key])
-        for key, kind in (("augmentation", Augmentation), ("distillation", Distillation)):
-            table = fields.get(key, {})
-            if not isinstance(table, kind):
-                check(isinstance(table, dict), _noun(key), "a table", table)
-                _known_keys(kind, table, f"{key}.")
-                fields[key] = kind(**table)
-        return cls(**fields)
-
-
-def _noun(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
-def _known_keys(kind: type, fields: dict[str, Any], prefix: str) -> None:
-    known = [field.name for field in dataclasses.fields(kind)]
-    for key in fields:
-        if key not in known:
-            raise RecipeError(
-                f"Recipe key must be one of {', '.join(prefix + name for name in known)}, "
-                f"not {prefix + key!r}"
-            )
+                check(
+                    isinstance(fields[key], list | tuple), key.capitalize(), "a list", fields[key]
+                )
+        tables = {"augmentation": Augmentation, "distillation": Distillation}
+        return cls(**take_tables(cls, fields, tables))

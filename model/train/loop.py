@@ -13,8 +13,9 @@ from model.data import Samples
 from model.description import Network, Readout
 from model.events import Events
 from model.train.batches import TrainingData, check_samples, tensors
-from model.train.config import RecipeError, TrainConfig
+from model.train.config import TrainConfig
 from model.train.epoch import make_optimizer, train_epoch
+from model.train.fields import RecipeError
 from model.train.log import EpochRecord
 from model.train.network import TrainableNetwork, decide
 from model.train.recipe import load_recipe

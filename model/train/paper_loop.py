@@ -16,7 +16,7 @@ from model.description import Network
 from model.network_file import save_network
 from model.train.bs4nn_paper import PaperConfig, PaperNetwork
 from model.train.checkpoint import CheckpointError
-from model.train.config import RecipeError
+from model.train.fields import RecipeError
 from model.train.log import EpochRecord, plot_curves, write_csv
 from model.train.recipe import RECIPES
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from model.train.bisnn.config import BisnnConfig
 from model.train.config import TrainConfig
-from model.train.tables import RecipeError
+from model.train.fields import RecipeError
 
 __all__ = ["RECIPES", "load_recipe", "recipe_names"]
 

@@ -2,19 +2,10 @@
 """The tables of a recipe: how images are distorted, and what a teacher adds."""
 
 import dataclasses
-import math
+
+from model.train.fields import Fields, RecipeError, check, is_number
 
 __all__ = ["Augmentation", "Distillation", "RecipeError", "check", "is_number"]
-
-
-class RecipeError(ValueError):
-    """A recipe that cannot be used; the text names the key and the rule."""
-
-
-def check(condition: bool, noun: str, rule: str, value: object) -> None:
-    """Raise a `RecipeError` "<noun> must be <rule>, not <value>" unless the condition holds."""
-    if not condition:
-        raise RecipeError(f"{noun} must be {rule}, not {value!r}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,10 +40,11 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name in ("rotation", "shift", "scale", "elastic"):
             value = getattr(self, name)
-            check(is_number(value) and 0 <= value < 180, f"Augmentation {name}", ">= 0", value)
+            fits = is_number(value) and 0 <= value < 180
+            check(fits, f"Augmentation {name}", ">= 0 and < 180", value)
         contrast = self.contrast
         check(is_number(contrast) and contrast >= 1, "Augmentation contrast", ">= 1", contrast)
-        check(isinstance(self.flip, bool), "Augmentation flip", "true or false", self.flip)
+        Fields(self, "augmentation").flag("flip")
 
     @property
     def active(self) -> bool:
@@ -83,20 +75,7 @@ class Distillation:
     copies: int = 10
 
     def __post_init__(self) -> None:
-        weight, distortion = self.weight, self.teacher_distortion
-        check(is_number(weight) and 0 <= weight <= 1, "Distillation weight", "in 0..1", weight)
-        check(
-            is_number(distortion) and distortion >= 0,
-            "Distillation teacher distortion",
-            ">= 0",
-            distortion,
-        )
-        for name in ("teacher_epochs", "copies"):
-            value = getattr(self, name)
-            noun = f"Distillation {name.replace('_', ' ')}"
-            check(type(value) is int and value >= 1, noun, "an integer >= 1", value)
-
-
-def is_number(value: object) -> bool:
-    """Whether a value is a finite int or float, and no bool."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        fields = Fields(self, "distillation")
+        fields.shares("weight")
+        fields.not_negative("teacher_distortion")
+        fields.whole("teacher_epochs", "copies", low=1)

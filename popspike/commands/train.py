@@ -226,7 +226,7 @@ def _train_paper(
     resume: bool,
     facts: dict[str, Any],
 ) -> Network:
-    from model.train.config import RecipeError
+    from model.train.fields import RecipeError
     from model.train.paper_loop import PAPER_RECIPE, PaperEpoch, load_paper_recipe, train_paper
 
     sizes = changes.pop("hidden", None)

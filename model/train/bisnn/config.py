@@ -8,7 +8,8 @@ from typing import Any
 from model.description import Dynamics, NeuronKind, Reset
 from model.encoding import Encoding, NetworkError, encoding_from_json
 from model.train.bisnn.rules import Rule
-from model.train.tables import Augmentation, RecipeError, check, is_number
+from model.train.fields import Fields, RecipeError, check, is_number, plain, take_tables
+from model.train.tables import Augmentation
 
 __all__ = ["BisnnConfig", "Estimator", "Form", "Neuron", "Posterior", "Variant"]
 
@@ -65,30 +66,13 @@ class Neuron:
     burn_in: int = 0
 
     def __post_init__(self) -> None:
-        kinds = (NeuronKind.LIF, NeuronKind.SPIKE_RESPONSE)
-        check(self.kind in kinds, "Neuron kind", f"one of {', '.join(kinds)}", self.kind)
-        object.__setattr__(self, "kind", NeuronKind(self.kind))
-        resets = (Reset.SUBTRACT, Reset.ZERO)
-        check(self.reset in resets, "Neuron reset", f"one of {', '.join(resets)}", self.reset)
-        object.__setattr__(self, "reset", Reset(self.reset))
-        for name in ("jump", "threshold"):
-            value = getattr(self, name)
-            check(is_number(value) and value > 0, f"Neuron {name}", "> 0", value)
-        for name, low, high in (
-            ("fraction_bits", 0, 8),
-            ("membrane_shift", 1, 8),
-            ("synapse_shift", 1, 8),
-            ("refractory_shift", 1, 8),
-            ("burn_in", 0, 65535),
-        ):
-            value = getattr(self, name)
-            noun = f"Neuron {name.replace('_', ' ')}"
-            check(
-                type(value) is int and low <= value <= high,
-                noun,
-                f"an integer {low}..{high}",
-                value,
-            )
+        fields = Fields(self, "neuron")
+        fields.choice("kind", (NeuronKind.LIF, NeuronKind.SPIKE_RESPONSE))
+        fields.choice("reset", (Reset.SUBTRACT, Reset.ZERO))
+        fields.positive("jump", "threshold")
+        fields.whole("fraction_bits", low=0, high=8)
+        fields.whole("membrane_shift", "synapse_shift", "refractory_shift", low=1, high=8)
+        fields.whole("burn_in", low=0, high=65535)
 
     def dynamics(self, fan_in: int, jump: int) -> Dynamics:
         """Integer parameters of a hidden layer, at widths that never saturate."""
@@ -144,26 +128,15 @@ class Posterior:
     cuts: tuple[float, float] = (0.25, 0.75)
 
     def __post_init__(self) -> None:
-        check(self.form in list(Form), "Posterior form", f"one of {', '.join(Form)}", self.form)
-        object.__setattr__(self, "form", Form(self.form))
+        fields = Fields(self, "posterior")
+        fields.choice("form", Form)
+        fields.choice("estimator", Estimator)
         value = self.temperature
         check(is_number(value) and 0.3 <= value <= 1, "Posterior temperature", "in 0.3..1", value)
-        value = self.complexity
-        check(is_number(value) and value >= 0, "Posterior complexity", ">= 0", value)
-        check(
-            is_number(self.prior) and 0 < self.prior < 1, "Posterior prior", "in 0..1", self.prior
-        )
-        known = ", ".join(Estimator)
-        check(
-            self.estimator in list(Estimator),
-            "Posterior estimator",
-            f"one of {known}",
-            self.estimator,
-        )
-        object.__setattr__(self, "estimator", Estimator(self.estimator))
-        for name in ("draws", "members"):
-            count = getattr(self, name)
-            check(type(count) is int and count >= 1, f"Posterior {name}", "an integer >= 1", count)
+        fields.not_negative("complexity")
+        value = self.prior
+        check(is_number(value) and 0 < value < 1, "Posterior prior", "in 0..1", value)
+        fields.whole("draws", "members", low=1)
         cuts = self.cuts
         check(
             isinstance(cuts, list | tuple)
@@ -174,7 +147,7 @@ class Posterior:
             "two rising numbers inside 0..1",
             cuts,
         )
-        object.__setattr__(self, "cuts", tuple(float(cut) for cut in cuts))
+        fields.set("cuts", tuple(float(cut) for cut in cuts))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -251,41 +224,19 @@ class BisnnConfig:
     plain_tail: float = 0.15
 
     def __post_init__(self) -> None:
-        for name, kind in (("rule", Rule), ("variant", Variant)):
-            value = getattr(self, name)
-            check(value in list(kind), _noun(name), f"one of {', '.join(kind)}", value)
-            object.__setattr__(self, name, kind(value))
-        for name, allowed in (
-            ("schedule", ("cosine", "halving")),
-            ("surrogate", ("triangle", "box")),
-        ):
-            value = getattr(self, name)
-            check(value in allowed, _noun(name), f"one of {', '.join(allowed)}", value)
-        sizes = self.hidden
-        check(
-            isinstance(sizes, list | tuple)
-            and bool(sizes)
-            and all(type(size) is int and size > 0 for size in sizes),
-            "Hidden",
-            "one or more positive layer sizes",
-            sizes,
-        )
-        object.__setattr__(self, "hidden", tuple(sizes))
-        for name, low in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
-            value = getattr(self, name)
-            check(type(value) is int and value >= low, _noun(name), f"an integer >= {low}", value)
-        for name in ("name", "data"):
-            check(isinstance(getattr(self, name), str), _noun(name), "text", getattr(self, name))
-        check(isinstance(self.normalise, bool), "Normalise", "true or false", self.normalise)
-        for name in ("learning_rate", "initial", "surrogate_width"):
-            value = getattr(self, name)
-            check(is_number(value) and value > 0, _noun(name), "> 0", value)
-        for name in ("label_smoothing", "plain_tail", "momentum", "input_drop"):
-            value = getattr(self, name)
-            check(is_number(value) and 0 <= value <= 1, _noun(name), "in 0..1", value)
-        for name in ("limit", "threshold_rate"):
-            value = getattr(self, name)
-            check(is_number(value) and value >= 0, _noun(name), ">= 0", value)
+        fields = Fields(self)
+        fields.choice("rule", Rule)
+        fields.choice("variant", Variant)
+        fields.choice("schedule", ("cosine", "halving"))
+        fields.choice("surrogate", ("triangle", "box"))
+        fields.sizes("hidden")
+        fields.whole("epochs", "batch_size", low=1)
+        fields.whole("seed", low=0)
+        fields.text("name", "data")
+        fields.flag("normalise")
+        fields.positive("learning_rate", "initial", "surrogate_width")
+        fields.shares("label_smoothing", "plain_tail", "momentum", "input_drop")
+        fields.not_negative("limit", "threshold_rate")
         if self.rule is Rule.BAYES:
             # Beyond 1 a posterior hardly learns, beyond 6 a probability is 0 or 1 for good.
             check(self.initial <= 1, "Initial of bisnn-bayes", "at most 1", self.initial)
@@ -309,10 +260,10 @@ class BisnnConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values, as `from_dict` takes them."""
-        fields = dataclasses.asdict(self)
-        fields["encoding"] = self.encoding.to_json()
-        plain: dict[str, Any] = _plain(fields)
-        return plain
+        values: dict[str, Any] = plain(
+            {**dataclasses.asdict(self), "encoding": self.encoding.to_json()}
+        )
+        return values
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> "BisnnConfig":
@@ -327,14 +278,11 @@ class BisnnConfig:
         """
         fields = dict(fields)
         steps = fields.pop("steps", None)
-        known_keys(cls, fields, "")
-        for key, kind in _TABLES.items():
-            table = fields.get(key, {})
-            check(isinstance(table, dict), _noun(key), "a table", table)
-            known_keys(kind, table, f"{key}.")
-            fields[key] = kind(**table)
+        fields = take_tables(cls, fields, _TABLES)
         table = fields.get("encoding", {})
         check(isinstance(table, dict) and "kind" in table, "Encoding", "a table with a kind", table)
+        known = ("latency", "rate", "events")
+        check(table["kind"] in known, "Encoding", f"one of {', '.join(known)}", table["kind"])
         if steps is not None:
             check("steps" in table, "Steps", "those of its levels for a latency code", steps)
             table = {**table, "steps": steps}
@@ -347,32 +295,4 @@ class BisnnConfig:
         return cls(**fields)
 
 
-_TABLES: dict[str, Any] = {
-    "neuron": Neuron,
-    "posterior": Posterior,
-    "augmentation": Augmentation,
-}
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists and named values as text, at any depth."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return str(value) if isinstance(value, enum.StrEnum) else value
-
-
-def _noun(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
-def known_keys(kind: type, fields: dict[str, Any], prefix: str) -> None:
-    """Refuse a key that is no field of a table."""
-    known = [field.name for field in dataclasses.fields(kind)]
-    for key in fields:
-        if key not in known:
-            raise RecipeError(
-                f"Recipe key must be one of {', '.join(prefix + name for name in known)}, "
-                f"not {prefix + key!r}"
-            )
+_TABLES = {"neuron": Neuron, "posterior": Posterior, "augmentation": Augmentation}

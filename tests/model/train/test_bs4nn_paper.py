@@ -11,7 +11,7 @@ from model.description import Readout
 from model.evaluate import evaluate
 from model.train.bs4nn_paper import PaperConfig, PaperNetwork
 from model.train.checkpoint import CheckpointError
-from model.train.config import RecipeError
+from model.train.fields import RecipeError
 from model.train.paper_loop import load_paper_recipe, train_paper
 
 T_MAX = 256
