@@ -1,22 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A layer: spike words in, potentials of P neurons at the end of each step out."""
 
-from amaranth import Module, Signal, signed
+from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.design import Design, LayerDesign, index_bits
-from hw.lane import Lane, lane_latency
-from hw.row_memory import RowMemory
+from hw.design import Design, index_bits
+from hw.lane_array import LaneArray, layer_latency
 from hw.spike_word import spike_word
-from hw.vendor.spram import SpramRowMemory
 
-__all__ = ["Layer", "layer_latency", "observation_layout"]
-
-
-def layer_latency(layer: LayerDesign) -> int:
-    """Cycles from the taking of a word to its observation: word, row number, memory, row, lane."""
-    return 4 + lane_latency(layer)
+__all__ = ["Layer", "observation_layout"]
 
 
 def observation_layout(design: Design, layer: int) -> data.StructLayout:
@@ -42,14 +35,9 @@ def observation_layout(design: Design, layer: int) -> data.StructLayout:
 class Layer(wiring.Component):
     """Runs one block of P neurons over a sample's words, then the next block over the same words.
 
-    ::
-
-        words --> word --> row number --> weight memory --> row register --> P lanes
-          n       n+1         n+2              n+3              n+4       n+4+lane latency
-
     A pass takes ``planes`` cycles, in which the start values are read from the first rows of the
     block, and then one cycle a word. The last word of a pass is taken only while `room` is 1. The
-    pipeline behind never stalls.
+    pipeline behind, a `hw.lane_array.LaneArray`, never stalls.
 
     Parameters
     ----------
@@ -97,14 +85,20 @@ class Layer(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         this = self._design.layers[self._index]
-        is_spram = self._design.weight_memory == "spram" and self._index == 0
-        kind = SpramRowMemory if is_spram else RowMemory
-        m.submodules.memory = memory = kind(rows=this.rows, row_bits=this.row_bits)
-
+        stage = data.StructLayout(
+            {
+                "start": 1,
+                "end_of_step": 1,
+                "last": 1,
+                "block": index_bits(this.blocks),
+                "step": self._design.step_bits,
+            }
+        )
+        m.submodules.array = array = LaneArray(design=self._design, layer=self._index, tag=stage)
         m.d.comb += [
-            memory.write_enable.eq(self.write_enable),
-            memory.write_row.eq(self.write_row),
-            memory.write_data.eq(self.write_data),
+            array.write_enable.eq(self.write_enable),
+            array.write_row.eq(self.write_row),
+            array.write_data.eq(self.write_data),
         ]
 
         # Front end: which row next.
@@ -135,54 +129,24 @@ class Layer(wiring.Component):
                     with m.If(final_block):
                         m.d.sync += [block.eq(0), block_row.eq(0)]
                     m.next = "LOAD"
-        base, place = Signal.like(block_row), Signal(range(max(this.planes, this.groups)))
-        m.d.sync += [base.eq(block_row + this.planes), place.eq(self.i.p.group)]
-        with m.If(load):
-            m.d.sync += [base.eq(block_row), place.eq(plane)]
-        m.d.sync += memory.read_row.eq(base + place)
-
-        # What travels beside the row.
-        stage = data.StructLayout(
-            {
-                "load": this.planes,
-                "spikes": this.inputs_per_cycle,
-                "end_of_step": 1,
-                "last": 1,
-                "block": index_bits(this.blocks),
-                "step": self._design.step_bits,
-            }
-        )
-        stages = [Signal(stage, name=f"stage{n}") for n in range(1, self.latency + 1)]
-        moved, has_moved = Signal(), Signal()
-        m.d.comb += moved.eq(self.i.valid & self.i.ready)
-        m.d.sync += [
-            stages[0].load.eq(load << plane),
-            stages[0].spikes.eq(self.i.p.spikes),
-            has_moved.eq(moved),
-            stages[0].end_of_step.eq(moved & self.i.p.end_of_step),
-            stages[0].last.eq(self.i.p.last),
-            stages[0].block.eq(block),
-            stages[0].step.eq(self.i.p.step),
-            *(after.eq(before) for before, after in zip(stages, stages[1:], strict=False)),
-            # Here, as spikes come late out of a memory.
-            stages[1].spikes.eq(stages[0].spikes & has_moved.replicate(this.inputs_per_cycle)),
-        ]
-        row_register = Signal(this.row_bits)
-        m.d.sync += row_register.eq(memory.read_data)
-        width = this.inputs_per_cycle
-        for number in range(this.lanes):
-            m.submodules[f"lane{number}"] = lane = Lane(layer=this)
-            m.d.comb += [
-                lane.bits.eq(row_register[number * width : (number + 1) * width]),
-                lane.spikes.eq(stages[3].spikes),
-                lane.load.eq(stages[3].load),
-                self.observation.potentials[number].eq(lane.potential),
-            ]
+        moved = Signal()
         m.d.comb += [
-            self.observation.valid.eq(stages[-1].end_of_step),
-            self.observation.start.eq(stages[-1].load[0]),
-            self.observation.last.eq(stages[-1].last),
-            self.observation.block.eq(stages[-1].block),
-            self.observation.step.eq(stages[-1].step),
+            moved.eq(self.i.valid & self.i.ready),
+            array.base.eq(Mux(load, block_row, block_row + this.planes)),
+            array.place.eq(Mux(load, plane, self.i.p.group)),
+            array.control.eq(load << plane),
+            array.spikes.eq(self.i.p.spikes),
+            array.moves.eq(moved),
+            array.tag.start.eq(load & (plane == 0)),
+            array.tag.end_of_step.eq(moved & self.i.p.end_of_step),
+            array.tag.last.eq(self.i.p.last),
+            array.tag.block.eq(block),
+            array.tag.step.eq(self.i.p.step),
+            self.observation.valid.eq(array.tag_after.end_of_step),
+            self.observation.start.eq(array.tag_after.start),
+            self.observation.last.eq(array.tag_after.last),
+            self.observation.block.eq(array.tag_after.block),
+            self.observation.step.eq(array.tag_after.step),
+            self.observation.potentials.eq(array.sums),
         ]
         return m

@@ -13,7 +13,7 @@ import numpy as np
 
 from hw.block_times import ReplayTimes, StoreTimes, TableTimes, store_work
 from hw.design import Design, ceil_div
-from hw.layer import layer_latency
+from hw.lane_array import layer_latency
 from hw.step_schedule import StepSampleSchedule, step_samples
 from model.description import Network, Readout
 from model.events import Events

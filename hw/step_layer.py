@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stepwise layer: spike words in, the sums of P neurons in each step out."""
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.design import Design, index_bits
-from hw.lane import Lane
-from hw.layer import layer_latency
-from hw.row_memory import RowMemory
+from hw.lane_array import LaneArray, layer_latency
 from hw.spike_word import spike_word
 from hw.step_shapes import STEP_END, step_sums_layout
-from hw.vendor.spram import SpramRowMemory
 
 __all__ = ["StepLayer"]
 
@@ -19,14 +16,10 @@ __all__ = ["StepLayer"]
 class StepLayer(wiring.Component):
     """Adds up the weights of one step's spikes for one block of P neurons after the other.
 
-    ::
-
-        words --> word --> row number --> weight memory --> row register --> P lanes
-          n       n+1         n+2              n+3              n+4       n+4+lane latency
-
     The words of a step come once for each block. One word a cycle; the last word of a block's
-    step is taken only while `room` is 1. The pipeline behind never stalls. The lanes need no
-    cycle to be cleared: the first word of a step takes the place of the sum before.
+    step is taken only while `room` is 1. The pipeline behind, a `hw.lane_array.LaneArray`, never
+    stalls. The lanes need no cycle to be cleared: the first word of a step takes the place of the
+    sum before.
 
     A word reads memory row ``member * rows_per_member + block * groups + group``; the member is
     counted from the words that are ``last``. Where weights are drawn, a weight is +1 if its sign
@@ -89,13 +82,15 @@ class StepLayer(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         this = self._design.layers[self._index]
-        width = this.inputs_per_cycle
-        kind = SpramRowMemory if self._design.is_spram(self._index) else RowMemory
-        m.submodules.memory = memory = kind(rows=this.rows, row_bits=this.row_bits)
+        m.submodules.array = array = LaneArray(
+            design=self._design,
+            layer=self._index,
+            tag=data.StructLayout({"end_of_step": 1, "last": 1}),
+        )
         m.d.comb += [
-            memory.write_enable.eq(self.write_enable),
-            memory.write_row.eq(self.write_row),
-            memory.write_data.eq(self.write_data),
+            array.write_enable.eq(self.write_enable),
+            array.write_row.eq(self.write_row),
+            array.write_data.eq(self.write_data),
         ]
 
         moved, is_ready = Signal(), Signal(init=1)
@@ -138,63 +133,26 @@ class StepLayer(wiring.Component):
                         block.eq(0),
                         block_row.eq(Mux(self.i.p.last, next_row, member_row)),
                     ]
-        base, place = Signal.like(member_row), Signal(range(max(this.groups, 2)))
-        m.d.sync += [
-            base.eq(block_row),
-            place.eq(self.i.p.group),
-            memory.read_row.eq(base + place),
-        ]
 
-        # What travels beside the row.
-        stage = data.StructLayout({"first": 1, "spikes": width, "end_of_step": 1, "last": 1})
-        stages = [Signal(stage, name=f"stage{n}") for n in range(1, self.latency + 1)]
-        first, has_moved = Signal(init=1), Signal()
+        first = Signal(init=1)
         with m.If(moved):
             m.d.sync += first.eq(self.i.p.end_of_step)
-        m.d.sync += [
-            stages[0].first.eq(first & moved),
-            stages[0].spikes.eq(self.i.p.spikes),
-            has_moved.eq(moved),
-            stages[0].end_of_step.eq(moved & self.i.p.end_of_step),
-            stages[0].last.eq(self.i.p.last),
-            *(after.eq(before) for before, after in zip(stages, stages[1:], strict=False)),
-            # Here, as spikes come late out of a memory.
-            stages[1].spikes.eq(stages[0].spikes & has_moved.replicate(width)),
+        m.d.comb += [
+            array.base.eq(block_row),
+            array.place.eq(self.i.p.group),
+            array.control.eq(first & moved),
+            array.spikes.eq(self.i.p.spikes),
+            array.moves.eq(moved),
+            array.tag.end_of_step.eq(self.end.valid),
+            array.tag.last.eq(self.i.p.last),
+            self.sums.valid.eq(array.tag_after.end_of_step),
+            self.sums.last.eq(array.tag_after.last),
+            self.sums.sums.eq(array.sums),
         ]
-        # The register behind the memory.
-        row_register = Signal(this.sign_bits)
-        weights: Value = row_register
-        signs = memory.read_data[: this.sign_bits]
         if this.sampled:
             m.d.comb += [
                 self.random_group.eq(self.i.p.group),
                 self.random_release.eq(ends_pass),
+                array.random_bits.eq(self.random_bits),
             ]
-            undecided = memory.read_data[this.sign_bits :]
-            if width == 1:
-                # Behind the register, where a lane's tables have inputs to spare.
-                undecided_register, random = Signal.like(row_register), Signal()
-                m.d.sync += [
-                    row_register.eq(signs),
-                    undecided_register.eq(undecided),
-                    random.eq(self.random_bits),
-                ]
-                weights = row_register | undecided_register & random.replicate(this.lanes)
-            else:
-                drawn = undecided & self.random_bits.replicate(this.lanes)
-                m.d.sync += row_register.eq(signs | drawn)
-        else:
-            m.d.sync += row_register.eq(signs)
-        for number in range(this.lanes):
-            m.submodules[f"lane{number}"] = lane = Lane(layer=this)
-            m.d.comb += [
-                lane.bits.eq(weights[number * width : (number + 1) * width]),
-                lane.spikes.eq(stages[3].spikes),
-                lane.clear.eq(stages[3].first),
-                self.sums.sums[number].eq(lane.potential),
-            ]
-        m.d.comb += [
-            self.sums.valid.eq(stages[-1].end_of_step),
-            self.sums.last.eq(stages[-1].last),
-        ]
         return m

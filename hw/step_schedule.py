@@ -9,7 +9,7 @@ import numpy as np
 from hw.block_times import ReplayTimes
 from hw.committee_readout import RECORD_CYCLES, answer_latency, member_latency
 from hw.design import Design, LayerDesign, ceil_div
-from hw.layer import layer_latency
+from hw.lane_array import layer_latency
 from hw.neuron_unit import block_cycles, state_latency, step_cycles
 from hw.step_sources import StepSource, busy_groups, step_source
 from model.description import Network

@@ -3,7 +3,8 @@ import random
 
 import pytest
 
-from hw.layer import Layer, layer_latency
+from hw.lane_array import layer_latency
+from hw.layer import Layer
 from tests.hw.designs import two_layers
 from tests.hw.streams import plain, run
 

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The weight memory of a layer and the P lanes behind it."""
+
+from amaranth import Module, Signal, Value, signed
+from amaranth.hdl import ShapeLike
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.design import Design, LayerDesign, index_bits
+from hw.lane import Lane, lane_latency
+from hw.row_memory import RowMemory
+from hw.vendor.spram import SpramRowMemory
+
+__all__ = ["LaneArray", "layer_latency"]
+
+
+def layer_latency(layer: LayerDesign) -> int:
+    """Cycles from the taking of a word to its sums: word, row number, memory, row, lane."""
+    return 4 + lane_latency(layer)
+
+
+class LaneArray(wiring.Component):
+    """Reads the weights of a word, one row, and adds them up in P lanes.
+
+    ::
+
+        words --> word --> row number --> weight memory --> row register --> P lanes
+          n       n+1         n+2              n+3              n+4       n+4+lane latency
+
+    A word a cycle; nothing stalls. What belongs to a word travels beside it.
+
+    Parameters
+    ----------
+    design, layer
+        Sizes.
+    tag
+        Shape of what travels beside a word.
+
+    Members
+    -------
+    base, place : In
+        Their sum is the number of the word's row.
+    spikes : In(S)
+        The word's spikes, which count only where ``moves`` is 1.
+    moves : In(1)
+        A word is taken.
+    control : In
+        What its lanes do, as `Lane.load` or `Lane.clear`.
+    tag : In(tag), tag_after : Out(tag)
+        The same ``latency`` cycles later, together with the sums.
+    random_bits : In(S)
+        Of the word taken 3 cycles before; only where weights are drawn.
+    sums : Out(P signed sums)
+        Potentials, or sums of a step.
+    write_enable, write_row, write_data : In
+        Store a row of the weight memory; only while no samples are in flight.
+    """
+
+    def __init__(self, *, design: Design, layer: int, tag: ShapeLike) -> None:
+        this = design.layers[layer]
+        self._layer, self._is_spram, self._tag = this, design.is_spram(layer), tag
+        super().__init__(
+            {
+                "base": In(index_bits(this.rows)),
+                "place": In(range(max(this.planes, this.groups, 2))),
+                "spikes": In(this.inputs_per_cycle),
+                "moves": In(1),
+                "control": In(max(1, this.planes)),
+                "tag": In(tag),
+                "tag_after": Out(tag),
+                **({"random_bits": In(this.inputs_per_cycle)} if this.sampled else {}),
+                "sums": Out(data.ArrayLayout(signed(this.potential_bits), this.lanes)),
+                "write_enable": In(1),
+                "write_row": In(index_bits(this.rows)),
+                "write_data": In(this.row_bits),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the taking of a word to its sums."""
+        return layer_latency(self._layer)
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        this = self._layer
+        width = this.inputs_per_cycle
+        kind = SpramRowMemory if self._is_spram else RowMemory
+        m.submodules.memory = memory = kind(rows=this.rows, row_bits=this.row_bits)
+        base, place = Signal.like(self.base), Signal.like(self.place)
+        m.d.sync += [base.eq(self.base), place.eq(self.place), memory.read_row.eq(base + place)]
+        m.d.comb += [
+            memory.write_enable.eq(self.write_enable),
+            memory.write_row.eq(self.write_row),
+            memory.write_data.eq(self.write_data),
+        ]
+        has_moved = Signal()
+        m.d.sync += has_moved.eq(self.moves)
+        spikes = self._delayed(m, self.spikes, "spikes", 1)
+        # Here, as spikes come late out of a memory.
+        spikes = self._delayed(m, spikes & has_moved.replicate(width), "spikes_moved", 3)
+        control = self._delayed(m, self.control, "control", 4)
+        tag = self._delayed(m, Value.cast(self.tag), "tag", self.latency)
+        m.d.comb += Value.cast(self.tag_after).eq(tag)
+        weights = self._weights(m, memory.read_data)
+        for number in range(this.lanes):
+            m.submodules[f"lane{number}"] = lane = Lane(layer=this)
+            m.d.comb += [
+                lane.bits.eq(weights[number * width : (number + 1) * width]),
+                lane.spikes.eq(spikes),
+                (lane.clear if this.is_stepwise else lane.load).eq(control),
+                self.sums[number].eq(lane.potential),
+            ]
+        return m
+
+    def _delayed(self, m: Module, value: Value, name: str, cycles: int) -> Value:
+        for number in range(cycles):
+            register = Signal(len(value), name=f"{name}_{number}")
+            m.d.sync += register.eq(value)
+            value = register
+        return value
+
+    def _weights(self, m: Module, row: Value) -> Value:
+        """The register behind the memory; undecided weights drawn."""
+        this = self._layer
+        width = this.inputs_per_cycle
+        register = Signal(this.sign_bits, name="row_register")
+        signs = row[: this.sign_bits]
+        if not this.sampled:
+            m.d.sync += register.eq(signs)
+            return register
+        undecided = row[this.sign_bits :]
+        if width > 1:
+            m.d.sync += register.eq(signs | undecided & self.random_bits.replicate(this.lanes))
+            return register
+        # Behind the register, where a lane's tables have inputs to spare.
+        undecided_register, random = Signal.like(register), Signal()
+        m.d.sync += [
+            register.eq(signs),
+            undecided_register.eq(undecided),
+            random.eq(self.random_bits),
+        ]
+        return register | undecided_register & random.replicate(this.lanes)
