@@ -11,9 +11,10 @@ from model.train.bisnn.config import BisnnConfig, Estimator
 from model.train.bisnn.inputs import Inputs
 from model.train.bisnn.network import SpikingStack
 from model.train.bisnn.rules import Draw, Rule, draw, natural_update
+from model.train.order import EpochOrder
 from model.train.surrogate import signs
 
-__all__ = ["Mover", "rate_at", "train_epoch"]
+__all__ = ["Mover", "move_rest", "rate_at", "train_epoch"]
 
 _WARM_UP = 0.02  # share of the run
 _RMS_DECAY = 0.99
@@ -106,6 +107,23 @@ class Mover:
         self.means = list(state["means"])  # type: ignore[call-overload]
 
 
+def move_rest(network: SpikingStack, optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Move everything but the latent weights, by its gradients.
+
+    Parameters
+    ----------
+    network, optimizer
+        Changed in place; the optimizer holds thresholds and the scale of the scores.
+    rate
+        Learning rate of the latent weights.
+    """
+    config = network.config
+    for group in optimizer.param_groups:
+        group["lr"] = config.threshold_rate * rate / config.learning_rate
+    optimizer.step()
+    network.constrain()
+
+
 def train_epoch(
     network: SpikingStack,
     mover: Mover,
@@ -130,25 +148,19 @@ def train_epoch(
         Mean loss, and the learning rate in the last step.
     """
     config = network.config
-    seed = config.seed * 1_000_003 + epoch
-    chance = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(data), generator=chance)
-    batches = max(1, len(data) // config.batch_size)
-    distorted = epoch < int(config.epochs * (1 - config.plain_tail))
+    order = EpochOrder(config, len(data), epoch)
     draws = config.posterior.draws if config.rule is Rule.BAYES else 1
     moments = config.rule is Rule.BAYES and config.posterior.estimator is Estimator.MOMENTS
-    noise = chance if moments else None
+    noise = order.chance if moments else None
     dtype = torch.bfloat16 if network.exact else torch.float32
     total = rate = 0.0
-    for batch in range(batches):
-        step = epoch * batches + batch
-        rate = rate_at(config, step, config.epochs * batches)
-        chosen = order[batch * config.batch_size : (batch + 1) * config.batch_size]
-        spikes, targets = data.batch(chosen, distorted, chance)
+    for step, chosen in order:
+        rate = rate_at(config, step, order.total)
+        spikes, targets = data.batch(chosen, order.distorted, order.chance)
         gradients = [torch.zeros_like(latent) for latent in network.latents]
         optimizer.zero_grad(set_to_none=True)
         for part in torch.arange(len(chosen)).chunk(draws):
-            drawn = [mover.draw(index, chance) for index in range(len(network.latents))]
+            drawn = [mover.draw(index, order.chance) for index in range(len(network.latents))]
             leaves = [each.weights.requires_grad_() for each in drawn]
             scores = network(spikes[:, part], leaves, dtype, noise)
             logits = scores * network.log_scale.exp()
@@ -159,8 +171,5 @@ def train_epoch(
                 gradient.add_(leaf.grad * each.slope)
             total += float(loss.detach())
         mover.move(gradients, rate)
-        for group in optimizer.param_groups:
-            group["lr"] = config.threshold_rate * rate / config.learning_rate
-        optimizer.step()
-        network.constrain()
-    return total / batches, rate
+        move_rest(network, optimizer, rate)
+    return total / order.batches, rate

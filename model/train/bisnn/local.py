@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from model.description import NeuronKind
-from model.train.bisnn.epoch import Mover, rate_at
+from model.train.bisnn.epoch import Mover, move_rest, rate_at
 from model.train.bisnn.inputs import Inputs
 from model.train.bisnn.network import SpikingStack
+from model.train.order import EpochOrder
 
 __all__ = ["train_local_epoch"]
 
@@ -78,26 +79,22 @@ def train_local_epoch(
         Mean loss of the last layer's readout, and the learning rate in the last step.
     """
     config = network.config
-    seed = config.seed * 1_000_003 + epoch
-    chance = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(data), generator=chance)
-    batches = max(1, len(data) // config.batch_size)
-    distorted = epoch < int(config.epochs * (1 - config.plain_tail))
+    order = EpochOrder(config, len(data), epoch)
     layers = range(len(config.hidden))
     total = rate = 0.0
-    for batch in range(batches):
-        rate = rate_at(config, epoch * batches + batch, config.epochs * batches)
-        chosen = order[batch * config.batch_size : (batch + 1) * config.batch_size]
-        inputs, targets = data.batch(chosen, distorted, chance)
+    for moment, chosen in order:
+        rate = rate_at(config, moment, order.total)
+        inputs, targets = data.batch(chosen, order.distorted, order.chance)
         states = [_LayerState(network, index, len(chosen)) for index in layers]
         thresholds = [network.thresholds(index) for index in layers]
         pulls = [torch.zeros_like(level) for level in network.levels]
         silence = torch.zeros_like(inputs[0], dtype=torch.float32)
-        drawn = [mover.draw(index, chance) for index in layers]  # one sample for all of burn-in
+        # One sample of the weights for all of burn-in.
+        drawn = [mover.draw(index, order.chance) for index in layers]
         for step in range(config.steps):
             learns = step >= config.neuron.burn_in
             if learns:
-                drawn = [mover.draw(index, chance) for index in layers]
+                drawn = [mover.draw(index, order.chance) for index in layers]
             spikes = inputs[step].float() if step < len(inputs) else silence
             gradients = []
             for index, state in enumerate(states):
@@ -116,8 +113,5 @@ def train_local_epoch(
                 total -= float((guess * targets).sum()) / len(chosen)
         for level, pull in zip(network.levels, pulls, strict=True):
             level.grad = pull
-        for group in optimizer.param_groups:
-            group["lr"] = config.threshold_rate * rate / config.learning_rate
-        optimizer.step()
-        network.constrain()
-    return total / (batches * (config.steps - config.neuron.burn_in)), rate
+        move_rest(network, optimizer, rate)
+    return total / (order.batches * (config.steps - config.neuron.burn_in)), rate
