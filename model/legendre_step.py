@@ -8,7 +8,7 @@ multiplicand and of the forward pass. For the input u of a step (an integer)::
 
     c_i = (-1)^i * (((2i + 1) * u * input_scale + 2^(E-1)) >> E)
     b_i = sat_W((m_i << (G + 1)) + c_i - ((g_{i-1} + 1) >> 1))      i = 0 .. q-1, g_{-1} = 0
-    g_i = sat_V((k_i * b_i + 2^(C-1)) >> C)
+    g_i = (k_i * b_i + 2^(C-1)) >> C                                (of V = W + 1 bits: k_i < 2)
     r_i = sat_W(g_i + ((k_i * r_{i+1} + 2^C) >> (C + 1)))           i = q-1 .. 0, r_q = 0
     m_i <- sat_B((((r_{i-1} - r_{i+1}) + 2^G) >> (G + 1)) - m_i)    r_0 - r_1 for i = 0,
                                                                     r_{q-2} + r_{q-1} for i = q-1
@@ -32,8 +32,8 @@ __all__ = [
     "state_history",
 ]
 
-# Samples that run side by side, so that a row of states stays in the cache of a processor.
-_BATCH = 8192
+# Samples that run side by side: many, as each operation on a row costs a call.
+_BATCH = 32768
 
 
 class MemoryStates:
@@ -51,52 +51,75 @@ class MemoryStates:
         self._memory = memory
         small = memory.coefficient_bits + memory.forward_bits <= 30
         self._dtype = torch.int32 if small else torch.int64
-        shape = (memory.order, memory.channels * count)
         self._shape = (memory.channels, count)
-        self._states = torch.zeros(shape, dtype=self._dtype)
-        self._forward = torch.zeros(shape, dtype=self._dtype)
-        self._backward = torch.zeros(shape, dtype=self._dtype)
+        width = memory.channels * count
+        self._states = torch.zeros((memory.order, width), dtype=self._dtype)
+        # Rows of one state each, which the passes go through one by one.
+        self._state_rows = self._states.unbind(0)
+        self._forward_rows = torch.zeros_like(self._states).unbind(0)
+        self._odd_numbers = 2 * torch.arange(memory.order)[:, None] + 1
         self._coefficients = memory.coefficients.tolist()
+        self._round_forward = torch.full((width,), 1 << memory.coefficient_bits - 1).to(self._dtype)
+        self._round_backward = 2 * self._round_forward
 
     def step(self, inputs: torch.Tensor) -> None:
         """Go on by one step; ``inputs`` integers (N, channels)."""
+        self._forward_pass(inputs)
+        self._backward_pass()
+
+    def _forward_pass(self, inputs: torch.Tensor) -> None:
+        """g_i of all states."""
+        memory = self._memory
+        low, high = _bounds(memory.multiplicand_bits)
+        fraction, one = self._number(memory.coefficient_bits), self._number(1)
+        # Terms c_i are computed once for each value that occurs.
+        values, places = torch.unique(inputs.to(torch.int64).T.reshape(-1), return_inverse=True)
+        terms = self._odd_numbers * (values * memory.input_scale)
+        terms = (terms + (1 << memory.input_shift - 1)) >> memory.input_shift
+        terms[1::2].neg_()
+        # Beyond this bound b_i saturates whatever the other terms are.
+        limit = 2 << memory.multiplicand_bits
+        terms = terms.clamp_(-limit, limit).to(self._dtype)
+        work, half = torch.empty_like(self._round_forward), torch.zeros_like(self._round_forward)
+        for state, forward, coefficient, term in zip(
+            self._state_rows, self._forward_rows, self._coefficients, terms.unbind(0), strict=True
+        ):
+            torch.index_select(term, 0, places, out=work)
+            work.add_(state, alpha=1 << memory.guard_bits + 1).sub_(half).clamp_(low, high)
+            torch.add(self._round_forward, work, alpha=coefficient, out=work)
+            torch.bitwise_right_shift(work, fraction, out=forward)
+            torch.add(forward, one, out=half)
+            torch.bitwise_right_shift(half, one, out=half)
+
+    def _backward_pass(self) -> None:
+        """r_i of all states, and each m_i as soon as its neighbours are known."""
         memory, order = self._memory, self._memory.order
-        guard, fraction = memory.guard_bits, memory.coefficient_bits
-        forward, backward, states = self._forward, self._backward, self._states
-        multiplicand, wide = (
-            _bounds(memory.multiplicand_bits),
-            _bounds(memory.forward_bits),
-        )
-        scaled = inputs.to(torch.int64).T.reshape(-1) * memory.input_scale
-        # (2i + 1) u grows by 2 u from state to state.
-        term, growth = scaled + (1 << memory.input_shift - 1), 2 * scaled
-        half = torch.zeros_like(forward[0])
-        work = torch.empty_like(half)
-        for index in range(order):
-            torch.bitwise_left_shift(states[index], guard + 1, out=work)
-            entering = (term >> memory.input_shift).to(self._dtype)
-            work.add_(entering) if index % 2 == 0 else work.sub_(entering)
-            work.sub_(half).clamp_(*multiplicand)
-            work.mul_(self._coefficients[index]).add_(1 << fraction - 1)
-            torch.bitwise_right_shift(work, fraction, out=forward[index])
-            forward[index].clamp_(*wide)
-            torch.add(forward[index], 1, out=half)
-            half >>= 1
-            term += growth
-        work.zero_()
+        low, high = _bounds(memory.multiplicand_bits)
+        halved = self._number(memory.coefficient_bits + 1)
+        work, spare = torch.empty_like(self._round_backward), torch.empty_like(self._round_backward)
+        # r_{i+1} and r_{i+2}
+        after, second = torch.zeros_like(work), torch.zeros_like(work)
         for index in range(order - 1, -1, -1):
-            work.mul_(self._coefficients[index]).add_(1 << fraction)
-            work >>= fraction + 1
-            work.add_(forward[index]).clamp_(*multiplicand)
-            backward[index] = work
-        change = torch.empty_like(states)
-        torch.sub(backward[:-2], backward[2:], out=change[1:-1])
-        torch.sub(backward[0], backward[1], out=change[0])
-        torch.add(backward[-2], backward[-1], out=change[-1])
-        change.add_(1 << guard)
-        change >>= guard + 1
-        torch.sub(change, states, out=states)
-        states.clamp_(*_bounds(memory.state_bits))
+            torch.add(self._round_backward, after, alpha=self._coefficients[index], out=work)
+            torch.bitwise_right_shift(work, halved, out=work)
+            torch.add(work, self._forward_rows[index], out=spare).clamp_(low, high)
+            if index + 1 == order - 1:
+                self._update(order - 1, torch.add(spare, after, out=work))
+            elif index + 1 < order:
+                self._update(index + 1, torch.sub(spare, second, out=work))
+            second, after, spare = after, spare, second
+        self._update(0, torch.sub(after, second, out=work))
+
+    def _update(self, index: int, change: torch.Tensor) -> None:
+        """``m_i`` from the sum or difference of its neighbours, which is overwritten."""
+        guard, state = self._memory.guard_bits, self._state_rows[index]
+        change.add_(self._number(1 << guard))
+        torch.bitwise_right_shift(change, self._number(guard + 1), out=change)
+        torch.sub(change, state, out=state).clamp_(*_bounds(self._memory.state_bits))
+
+    def _number(self, value: int) -> torch.Tensor:
+        """A number as a tensor without axes, which operations take faster than an int."""
+        return torch.tensor(value, dtype=self._dtype)
 
     def states(self) -> torch.Tensor:
         """States, int32 (N, channels * q), channel by channel."""
