@@ -15,7 +15,12 @@ from torch import Tensor
 
 from model.description import Dynamics, NeuronKind, Reset
 
-__all__ = ["Surrogate", "fire"]
+__all__ = ["Surrogate", "fire", "left_by_leak"]
+
+
+def left_by_leak(shift: int) -> float:
+    """Share of a state that is left after ``state -= state >> shift``, without the floor."""
+    return 1 - 2.0**-shift
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,40 +86,47 @@ def fire(
         Spikes 0 or 1, (T, N, neurons).
     """
     function = _Lif if kind is NeuronKind.LIF else _SpikeResponse
-    result: Tensor = function.apply(sums, thresholds, dynamics, steps, surrogate, exact, dtype)
+    how = _How(dynamics=dynamics, steps=steps, surrogate=surrogate, exact=exact, dtype=dtype)
+    result: Tensor = function.apply(sums, thresholds, how)
     return result
 
 
-def leak(state: Tensor, shift: int, exact: bool, scratch: Tensor) -> None:
-    """Take ``state >> shift`` away from a state, in place."""
-    if exact:
-        torch.mul(state, 2.0**-shift, out=scratch)
-        state.sub_(scratch.floor_())
-    else:
-        state.mul_(1 - 2.0**-shift)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _How:
+    """What both kinds of neuron are told, see `fire`."""
+
+    dynamics: Dynamics
+    steps: int
+    surrogate: Surrogate
+    exact: bool
+    dtype: torch.dtype
+
+    @property
+    def gain(self) -> float:
+        """Units of the state that a synaptic sum of 1 adds."""
+        return float(1 << self.dynamics.fraction_bits)
+
+    def leak(self, state: Tensor, shift: int, scratch: Tensor) -> None:
+        """Take ``state >> shift`` away from a state, in place."""
+        if self.exact:
+            torch.mul(state, 2.0**-shift, out=scratch)
+            state.sub_(scratch.floor_())
+        else:
+            state.mul_(left_by_leak(shift))
 
 
 class _Lif(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        sums: Tensor,
-        thresholds: Tensor,
-        dynamics: Dynamics,
-        steps: int,
-        surrogate: Surrogate,
-        exact: bool,
-        dtype: torch.dtype,
-    ) -> Tensor:
-        gain = float(1 << dynamics.fraction_bits)
-        potentials = sums.new_empty(steps, *sums.shape[1:])
-        spikes = torch.empty_like(potentials, dtype=dtype)
+    def forward(ctx: Any, sums: Tensor, thresholds: Tensor, how: _How) -> Tensor:
+        dynamics = how.dynamics
+        potentials = sums.new_empty(how.steps, *sums.shape[1:])
+        spikes = torch.empty_like(potentials, dtype=how.dtype)
         state = torch.zeros_like(sums[0])
         scratch = torch.empty_like(state)
-        for step in range(steps):
-            leak(state, dynamics.membrane_shift, exact, scratch)
+        for step in range(how.steps):
+            how.leak(state, dynamics.membrane_shift, scratch)
             if step < len(sums):
-                state.add_(sums[step], alpha=gain)
+                state.add_(sums[step], alpha=how.gain)
             potentials[step] = state
             fired = torch.ge(state, thresholds, out=scratch)
             spikes[step] = fired
@@ -123,17 +135,17 @@ class _Lif(torch.autograd.Function):
             else:
                 state.mul_(fired.neg_().add_(1))
         ctx.save_for_backward(potentials, thresholds)
-        ctx.rest = (dynamics, surrogate, len(sums))
+        ctx.how, ctx.given = how, len(sums)
         return spikes
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         potentials, thresholds = ctx.saved_tensors
-        dynamics, surrogate, given = ctx.rest
-        kept = 1 - 2.0**-dynamics.membrane_shift
+        how, dynamics = ctx.how, ctx.how.dynamics
+        kept = left_by_leak(dynamics.membrane_shift)
         distance = potentials - thresholds
         fired = distance >= 0
-        direct = surrogate(distance).mul_(gradient)
+        direct = how.surrogate(distance).mul_(gradient)
         to_thresholds = direct.sum((0, 1)).neg_()
         after = torch.zeros_like(direct[0])  # gradient of the state after reset
         for step in range(len(direct) - 1, -1, -1):
@@ -143,46 +155,37 @@ class _Lif(torch.autograd.Function):
                 after.mul_(~fired[step])
             direct[step].add_(after)
             torch.mul(direct[step], kept, out=after)
-        to_sums = direct[:given].mul_(float(1 << dynamics.fraction_bits))
-        return to_sums, to_thresholds, None, None, None, None, None
+        to_sums = direct[: ctx.given].mul_(how.gain)
+        return to_sums, to_thresholds, None
 
 
 class _SpikeResponse(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        sums: Tensor,
-        thresholds: Tensor,
-        dynamics: Dynamics,
-        steps: int,
-        surrogate: Surrogate,
-        exact: bool,
-        dtype: torch.dtype,
-    ) -> Tensor:
-        gain = float(1 << dynamics.fraction_bits)
-        distances = sums.new_empty(steps, *sums.shape[1:])
+    def forward(ctx: Any, sums: Tensor, thresholds: Tensor, how: _How) -> Tensor:
+        dynamics = how.dynamics
+        distances = sums.new_empty(how.steps, *sums.shape[1:])
         state, current, trace, scratch = (torch.zeros_like(sums[0]) for _ in range(4))
-        for step in range(steps):
-            leak(state, dynamics.membrane_shift, exact, scratch)
+        for step in range(how.steps):
+            how.leak(state, dynamics.membrane_shift, scratch)
             state.add_(current)  # of the step before: a synaptic delay of one step
-            leak(current, dynamics.synapse_shift, exact, scratch)
+            how.leak(current, dynamics.synapse_shift, scratch)
             if step < len(sums):
-                current.add_(sums[step], alpha=gain)
+                current.add_(sums[step], alpha=how.gain)
             torch.sub(state, thresholds, out=distances[step])
             distances[step].sub_(trace)
-            leak(trace, dynamics.refractory_shift, exact, scratch)
+            how.leak(trace, dynamics.refractory_shift, scratch)
             trace.add_(distances[step] >= 0, alpha=dynamics.refractory_jump)
         ctx.save_for_backward(distances)
-        ctx.rest = (dynamics, surrogate, len(sums))
-        return (distances >= 0).to(dtype)
+        ctx.how, ctx.given = how, len(sums)
+        return (distances >= 0).to(how.dtype)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (distances,) = ctx.saved_tensors
-        dynamics, surrogate, given = ctx.rest
-        kept = 1 - 2.0**-dynamics.membrane_shift
-        kept_current = 1 - 2.0**-dynamics.synapse_shift
-        direct = surrogate(distances.clone()).mul_(gradient)
+        how, dynamics = ctx.how, ctx.how.dynamics
+        kept = left_by_leak(dynamics.membrane_shift)
+        kept_current = left_by_leak(dynamics.synapse_shift)
+        direct = how.surrogate(distances.clone()).mul_(gradient)
         to_thresholds = direct.sum((0, 1)).neg_()
         to_sums = torch.empty_like(direct)
         state, current = torch.zeros_like(direct[0]), torch.zeros_like(direct[0])
@@ -191,5 +194,5 @@ class _SpikeResponse(torch.autograd.Function):
             current.mul_(kept_current).add_(state)
             state.mul_(kept).add_(direct[step])
             to_sums[step] = current
-        to_sums = to_sums[:given].mul_(float(1 << dynamics.fraction_bits))
-        return to_sums, to_thresholds, None, None, None, None, None
+        to_sums = to_sums[: ctx.given].mul_(how.gain)
+        return to_sums, to_thresholds, None

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from model.description import NeuronKind
+from model.train.bisnn.dynamics import left_by_leak
 from model.train.bisnn.epoch import Mover, move_rest, rate_at
 from model.train.bisnn.inputs import Inputs
 from model.train.bisnn.network import SpikingStack
@@ -38,18 +39,18 @@ class _LayerState:
 
     def step(self, spikes: Tensor, weights: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
         """Spikes of the layer, and the distance of each potential from its threshold."""
-        kept = 1 - 2.0**-self.dynamics.membrane_shift
+        kept = left_by_leak(self.dynamics.membrane_shift)
         if self.lif:
             self.trace.mul_(kept).add_(spikes)
         else:
             self.trace.mul_(kept).add_(self.current)
-            self.current.mul_(1 - 2.0**-self.dynamics.synapse_shift).add_(spikes)
+            self.current.mul_(left_by_leak(self.dynamics.synapse_shift)).add_(spikes)
         distance = self.gain * (self.trace @ weights.T) - thresholds - self.own
         fired = (distance >= 0).float()
         if self.lif:  # reset by subtraction, which leaks away with the membrane
             self.own.addcmul_(fired, thresholds).mul_(kept)
         else:
-            self.own.mul_(1 - 2.0**-self.dynamics.refractory_shift)
+            self.own.mul_(left_by_leak(self.dynamics.refractory_shift))
             self.own.add_(fired, alpha=self.dynamics.refractory_jump)
         return fired, distance
 

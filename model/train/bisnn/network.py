@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from model.description import Dynamics, NeuronKind
 from model.encoding import RateEncoding
 from model.train.bisnn.config import BisnnConfig, Neuron, Variant
-from model.train.bisnn.dynamics import Surrogate, fire
+from model.train.bisnn.dynamics import Surrogate, fire, left_by_leak
 from model.train.bisnn.rules import Rule
 from model.train.surrogate import round_through, signs
 
@@ -210,8 +210,8 @@ def _noise(variance: Tensor, chance: torch.Generator, *, held: bool) -> Tensor:
 def _membrane_deviation(sums: Tensor, neuron: Neuron, steps: int) -> float:
     """Root mean square of the membrane without spikes, over the steps of a batch."""
     gain = float(1 << neuron.fraction_bits)
-    kept = 1 - 2.0**-neuron.membrane_shift
-    kept_current = 1 - 2.0**-neuron.synapse_shift
+    kept = left_by_leak(neuron.membrane_shift)
+    kept_current = left_by_leak(neuron.synapse_shift)
     state, current = torch.zeros_like(sums[0]), torch.zeros_like(sums[0])
     total = 0.0
     for step in range(steps):
