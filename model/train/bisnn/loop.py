@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from model.data import Samples
@@ -15,7 +14,12 @@ from model.train.bisnn.epoch import Mover, train_epoch
 from model.train.bisnn.freeze import freeze, freeze_floats
 from model.train.bisnn.inputs import Inputs
 from model.train.bisnn.local import train_local_epoch
-from model.train.bisnn.measure import frozen_form, member_scores
+from model.train.bisnn.measure import (
+    accuracy_of,
+    fitted_inverse_temperature,
+    frozen_form,
+    member_scores,
+)
 from model.train.bisnn.network import SpikingStack
 from model.train.log import EpochRecord
 from model.train.run import TrainingRun, TrainResult
@@ -94,7 +98,7 @@ def train_bisnn(
         lambda epoch: one_epoch(network, mover, optimizer, data, epoch),
         None
         if held_out is None
-        else lambda: _accuracy(member_scores(network, frozen_form(network), held_out), held_out),
+        else lambda: accuracy_of(member_scores(network, frozen_form(network), held_out), held_out),
         validations=_VALIDATIONS,
     )
     frozen, accuracy = _finish(network, data, held_out, run.history, metadata or {})
@@ -109,8 +113,6 @@ def _finish(
     metadata: dict[str, Any],
 ) -> tuple[Network | Yardstick, float | None]:
     """Freeze, with the inverse temperature that fits the validation samples."""
-    from model.calibration import fit_inverse_temperature
-
     scale = float(network.log_scale.detach().exp())
     facts: dict[str, Any] = {
         "recipe": network.config.to_dict(),
@@ -121,8 +123,8 @@ def _finish(
     fitted = None
     if held_out is not None:
         scores = member_scores(network, frozen_form(network), held_out)
-        facts["validation_accuracy"] = _accuracy(scores, held_out)
-        fitted = float(fit_inverse_temperature(scores.mean(0), held_out.labels.numpy()))
+        facts["validation_accuracy"] = accuracy_of(scores, held_out)
+        fitted = fitted_inverse_temperature(scores, held_out)
     make = freeze if network.exact else freeze_floats
     frozen = make(
         network,
@@ -131,8 +133,3 @@ def _finish(
         metadata={**facts, **metadata},
     )
     return frozen, facts["validation_accuracy"]
-
-
-def _accuracy(scores: np.ndarray, data: Inputs) -> float:
-    """Accuracy 0..1 of the summed scores (K, N, classes); the lowest class wins a tie."""
-    return float((scores.sum(0).argmax(1) == data.labels.numpy()).mean())

@@ -5,6 +5,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.calibration import fit_inverse_temperature
 from model.description import Network
 from model.sampling import drawn_network
 from model.train.bisnn.freeze import freeze, freeze_floats
@@ -12,7 +13,14 @@ from model.train.bisnn.inputs import Inputs
 from model.train.bisnn.network import SpikingStack
 from model.yardstick import Yardstick
 
-__all__ = ["SAMPLED_SEED", "frozen_form", "member_scores", "weight_scores"]
+__all__ = [
+    "SAMPLED_SEED",
+    "accuracy_of",
+    "fitted_inverse_temperature",
+    "frozen_form",
+    "member_scores",
+    "weight_scores",
+]
 
 #: Seed with which sampled posteriors are measured.
 SAMPLED_SEED = 1
@@ -63,3 +71,13 @@ def member_scores(
             for member in range(frozen.members)
         ]
     )
+
+
+def accuracy_of(scores: np.ndarray, data: Inputs) -> float:
+    """Accuracy 0..1 of the summed scores (K, N, classes); the lowest class wins a tie."""
+    return float((scores.sum(0).argmax(1) == data.labels.numpy()).mean())
+
+
+def fitted_inverse_temperature(scores: np.ndarray, data: Inputs) -> float:
+    """Inverse temperature with which the mean scores of (K, N, classes) fit the labels best."""
+    return fit_inverse_temperature(scores.mean(0), data.labels.numpy())

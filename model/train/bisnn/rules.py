@@ -13,6 +13,8 @@ import enum
 import torch
 from torch import Tensor
 
+from model.train.surrogate import signs
+
 __all__ = ["Draw", "Rule", "draw", "natural_update", "probabilities", "slope"]
 
 
@@ -60,10 +62,7 @@ def draw(
     limit = torch.finfo(natural.dtype).eps
     uniform.clamp_(limit, 1 - limit)
     argument = torch.logit(uniform).mul_(0.5).add_(natural).mul_(1 / temperature)
-    weights = torch.tanh(argument)
-    if binary:
-        signs = (argument >= 0).to(natural.dtype).mul_(2).sub_(1)
-        return Draw(weights=signs, slope=slope(natural, argument, temperature=temperature))
+    weights = signs(argument, natural.dtype) if binary else torch.tanh(argument)
     return Draw(weights=weights, slope=slope(natural, argument, temperature=temperature))
 
 

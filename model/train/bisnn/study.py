@@ -12,7 +12,6 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from model.calibration import fit_inverse_temperature
 from model.data import Samples, open_dataset
 from model.description import Network
 from model.evaluate import evaluate
@@ -22,7 +21,12 @@ from model.train.bisnn.config import BisnnConfig, Form
 from model.train.bisnn.freeze import freeze, freeze_floats
 from model.train.bisnn.inputs import Inputs
 from model.train.bisnn.loop import train_bisnn
-from model.train.bisnn.measure import SAMPLED_SEED, member_scores
+from model.train.bisnn.measure import (
+    SAMPLED_SEED,
+    accuracy_of,
+    fitted_inverse_temperature,
+    member_scores,
+)
 from model.train.bisnn.network import SpikingStack
 from model.train.bisnn.rules import Rule
 from model.train.recipe import load_recipe
@@ -157,7 +161,7 @@ def measure(
     rows = []
     for predictor, count, frozen in forms:
         scores = member_scores(network, frozen, held_out, members=count)
-        fitted = float(fit_inverse_temperature(scores.mean(0), held_out.labels.numpy()))
+        fitted = fitted_inverse_temperature(scores, held_out)
         frozen = dataclasses.replace(
             frozen, inverse_temperature=fitted, metadata={"training_scale": scale}
         )
@@ -168,14 +172,13 @@ def measure(
         assert isinstance(result, StepwiseEvaluation)
         figures = dataclasses.asdict(result)
         samples = figures.pop("images")
-        own = (scores.sum(0).argmax(1) == held_out.labels.numpy()).mean()
         rows.append(
             {
                 "predictor": predictor,
                 **figures,
                 "samples": samples,
                 "members": count,
-                "validation_accuracy": float(own),
+                "validation_accuracy": accuracy_of(scores, held_out),
             }
         )
     return rows
