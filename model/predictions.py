@@ -188,7 +188,7 @@ def predict(
 
 def _batch_size(network: "Network | Yardstick") -> int:
     """A memory goes through its states one by one, which many samples side by side make up for."""
-    return 2500 if isinstance(network, Network) and network.memory is not None else 250
+    return 5000 if isinstance(network, Network) and network.memory is not None else 250
 
 
 def judge(

@@ -18,7 +18,7 @@ from model.stepwise import Neurons, check_exact, member_signs
 __all__ = ["RecurrentStates", "RecurrentStep", "run_recurrent"]
 
 # Samples that run side by side.
-_BATCH = 1024
+_BATCH = 4096
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

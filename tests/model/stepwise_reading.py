@@ -11,7 +11,7 @@ from typing import Any
 from model.description import Layer, Network
 from model.encoding import EventEncoding, RateEncoding
 
-Spikes = list[list[int]]  # [step][input], 0 or 1
+Spikes = list[list[int]]  # [step][input], 0 or 1, or a small integer
 
 
 @dataclasses.dataclass
@@ -38,6 +38,11 @@ class Reading:
 def bit(packed: Any, index: int) -> int:
     """A bit of packed bytes, least significant first."""
     return int(packed[index // 8]) >> (index % 8) & 1
+
+
+def ones(numbers: list[list[int]], bits: int) -> int:
+    """Set bits of all numbers, in two's complement of so many bits."""
+    return sum(bin(number % 2**bits).count("1") for row in numbers for number in row)
 
 
 def best(scores: list[int]) -> int:
@@ -142,10 +147,38 @@ def leak(value: int, shift: int) -> int:
     return value // 2**shift
 
 
+def start_state(layer: Layer) -> dict[str, int]:
+    """State of a neuron before the first step."""
+    assert layer.dynamics is not None
+    if layer.kind == "diffused-quantiser":
+        return {"membrane": 2**layer.dynamics.fraction_bits // 2}
+    names = ["membrane"]
+    if layer.kind == "spike-response":
+        names += ["synapse", "refractory"]
+    return dict.fromkeys(names, 0)
+
+
+def diffused_step(layer: Layer, neuron: int, state: dict[str, int], x: int) -> int:
+    """Whole units of what came, and of what was left over before; the rest stays."""
+    d, gains = layer.dynamics, layer.gains
+    assert d is not None
+    assert gains is not None
+    unit = 2**d.fraction_bits
+    low, high = 0, 2**d.emission_bits - 1
+    if d.emission_signed:
+        low, high = -(2**d.emission_bits // 2), 2**d.emission_bits // 2 - 1
+    entering = (x - int(layer.thresholds[neuron])) * 2 ** int(gains[neuron])
+    together = state["membrane"] + clamp(entering, low * unit, high * unit)
+    state["membrane"] = together % unit
+    return together // unit
+
+
 def neuron_step(layer: Layer, neuron: int, state: dict[str, int], x: int, step: int) -> int:
-    """Update the state in place; 1 if the neuron fires."""
+    """Update the state in place; 1 if the neuron fires, or the integer that it emits."""
     d, threshold = layer.dynamics, int(layer.thresholds[neuron])
     assert d is not None
+    if layer.kind == "diffused-quantiser":
+        return diffused_step(layer, neuron, state, x)
     gain = x * 2**d.fraction_bits
     v = state["membrane"]
     if layer.kind == "integrator":
@@ -175,11 +208,7 @@ def neuron_step(layer: Layer, neuron: int, state: dict[str, int], x: int, step: 
 
 def read_member(network: Network, inputs: Spikes, weights: list[list[list[int]]]) -> MemberReading:
     """One member over one sample of any length, step by step through all layers."""
-    names = {"spike-response": ("membrane", "synapse", "refractory")}
-    now = [
-        [dict.fromkeys(names.get(layer.kind, ("membrane",)), 0) for _ in range(layer.neurons)]
-        for layer in network.layers
-    ]
+    now = [[start_state(layer) for _ in range(layer.neurons)] for layer in network.layers]
     spikes: list[list[list[int]]] = [[] for _ in network.layers]
     states: list[list[list[dict[str, int]]]] = [[] for _ in network.layers]
     running = []
@@ -188,7 +217,7 @@ def read_member(network: Network, inputs: Spikes, weights: list[list[list[int]]]
             fired = []
             for neuron in range(layer.neurons):
                 row = weights[index][neuron]
-                x = sum(w for w, s in zip(row, arriving, strict=True) if s)
+                x = sum(w * s for w, s in zip(row, arriving, strict=True))
                 fired.append(neuron_step(layer, neuron, now[index][neuron], x, step))
             arriving = fired
             spikes[index].append(fired)

@@ -15,34 +15,10 @@ from model.encoding import EventEncoding, LatencyEncoding, RateEncoding
 from model.events import Events
 from model.golden import StepwiseTrace, encode, probabilities, run, run_stepwise
 from model.network_file import load_network, save_network
-from tests.model.stepwise_reading import Reading, event_spikes, image_spikes, read
+from tests.model.stepwise_reading import event_spikes, image_spikes, read
+from tests.model.trace_checks import assert_same_sample
 from tests.stepwise import make_network, stepwise_networks
 from tests.strategies import images_for
-
-
-def assert_same_sample(trace: StepwiseTrace, sample: int, expected: Reading) -> None:
-    """Every number of one sample."""
-    assert trace.input_spikes[sample].tolist() == expected.inputs
-    assert trace.input_counts[sample] == sum(map(sum, expected.inputs))
-    for number, member in enumerate(expected.members):
-        for layer, spikes in enumerate(member.spikes[:-1]):
-            assert trace.spikes[layer][number, sample].tolist() == spikes
-            assert trace.spike_counts[layer][number, sample] == sum(map(sum, spikes))
-        for layer, states in enumerate(member.states):
-            found = trace.states[layer]
-            assert list(found) == list(states[0][0])
-            for name, values in found.items():
-                wanted = [[state[name] for state in step] for step in states]
-                assert values[number, sample].tolist() == wanted, (layer, name)
-        assert trace.member_scores[number, sample].tolist() == member.scores
-    assert trace.scores[sample].tolist() == expected.scores
-    assert trace.votes[sample].tolist() == expected.votes
-    assert int(trace.winners[sample]) == expected.winner
-    if len(expected.members) == 1:
-        running = expected.members[0].running
-        assert trace.running_scores[sample].tolist() == running
-        order = [scores.index(max(scores)) for scores in running]
-        assert trace.running_winners[sample].tolist() == order
 
 
 def assert_same(
@@ -53,7 +29,9 @@ def assert_same(
     assert trace.members == members
     for sample, image in enumerate(images):
         inputs = image_spikes(network, image.tolist())
-        assert_same_sample(trace, sample, read(network, inputs, members=members, seed=seed))
+        assert_same_sample(
+            network, trace, sample, read(network, inputs, members=members, seed=seed)
+        )
     return trace
 
 
@@ -110,7 +88,9 @@ def test_events_equal_plain_reading(seed: int, merge: bool) -> None:
     for sample, (start, end) in enumerate(zip(offsets, offsets[1:], strict=False)):
         columns = (events.t, events.x, events.y, events.p)
         rows = list(zip(*(each[start:end].tolist() for each in columns), strict=True))
-        assert_same_sample(trace, sample, read(network, event_spikes(encoding, rows), members=2))
+        assert_same_sample(
+            network, trace, sample, read(network, event_spikes(encoding, rows), members=2)
+        )
 
 
 # Saturation: a spike in each of many steps, with weights of one sign, through narrow states.
