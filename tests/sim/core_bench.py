@@ -3,118 +3,166 @@
 
 import dataclasses
 import random
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from amaranth.sim import Simulator
 
 from hw.core import Core
-from hw.design import Design, LayerDesign
-from model.description import Layer, Network
-from sim.compare import Observation, Record
-from sim.samples import Sample
+from hw.design import Design
+from hw.sampler import draw_cycles
+from hw.write_target import WriteTarget, write_targets
+from model.description import Network
+from tests.hw.streams import plain
 
-#: Cycles within which another record must come.
+#: Cycles within which something must be seen.
 DEADLINE = 20_000
 
-__all__ = ["CoreRun", "memory_rows", "run_core"]
+__all__ = ["CoreRun", "load_network", "memory_rows", "run_core"]
 
 
 @dataclasses.dataclass
 class CoreRun:
-    """Everything seen in a run; cycle 0 takes the first beat."""
+    """Everything seen in a run; cycle 0 takes the first beat.
 
-    observations: list[list[Observation]]
-    records: list[Record]
+    ``states``: per layer (cycle, observation); ``records``: (cycle, record); both as plain dicts.
+    """
+
+    states: list[list[tuple[int, dict]]]
+    records: list[tuple[int, dict]]
     first_beats: list[int]
     last_beats: list[int]
 
 
-def memory_rows(layer: Layer, room: LayerDesign) -> list[int]:
-    """Rows of a weight memory, written down from the description of the row layout alone."""
+def memory_rows(design: Design, network: Network, target: WriteTarget) -> dict[int, int]:
+    """Rows of a memory by number, written down from the description of the layout alone."""
+    if target.name == "table":
+        steps = network.encoding.table()
+        silent = network.steps
+        return {row: 0xFFFF if step == silent else int(step) for row, step in enumerate(steps)}
+    layer, room = network.layers[target.layer], design.layers[target.layer]
+    rows: dict[int, int] = {}
+    if target.name == "thresholds":
+        count, bits = room.updates_per_cycle, room.threshold_bits
+        for neuron, threshold in enumerate(layer.thresholds.tolist()):
+            value, size = threshold & (1 << bits) - 1, bits
+            if layer.gains is not None:
+                value, size = value | int(layer.gains[neuron]) << bits, bits + 3
+            row = rows.get(neuron // count, 0)
+            rows[neuron // count] = row | value << neuron % count * size
+        return rows
     lanes, width = room.lanes, room.inputs_per_cycle
-    bits = np.unpackbits(layer.weights[0], axis=1, count=layer.fan_in, bitorder="little")
-    rows = []
-    for start in range(0, layer.neurons, lanes):
-        neurons = [min(start + lane, layer.neurons - 1) for lane in range(lanes)]
-        for plane in reversed(range(room.planes)):
-            row = 0
-            for lane, neuron in enumerate(neurons):
-                digit = -int(layer.thresholds[neuron]) >> plane * width & (1 << width) - 1
-                row |= digit << lane * width
-            rows.append(row)
-        for group in range(room.groups):
-            row = 0
-            for lane, neuron in enumerate(neurons):
-                for k in range(width):
-                    index = group * width + k
-                    if index < layer.fan_in and bits[neuron, index]:
-                        row |= 1 << lane * width + k
-            rows.append(row)
+    bits = np.unpackbits(layer.weights, axis=2, count=layer.fan_in, bitorder="little")
+    mask = np.zeros_like(bits[0])
+    if layer.undecided is not None:
+        mask = np.unpackbits(layer.undecided, axis=1, count=layer.fan_in, bitorder="little")
+    for member in range(network.members if room.members > 1 else 1):
+        signs = bits[member if layer.members > 1 else 0]
+        for block, start in enumerate(range(0, layer.neurons, lanes)):
+            first = member * room.rows_per_member + block * room.rows_per_block
+            neurons = range(start, min(start + lanes, layer.neurons))
+            for plane in range(room.planes):  # digits of -threshold, the highest first
+                row = 0
+                for lane, neuron in enumerate(neurons):
+                    digit = -int(layer.thresholds[neuron]) >> plane * width & (1 << width) - 1
+                    row |= digit << lane * width
+                rows[first + room.planes - 1 - plane] = row
+            for group in range(-(-layer.fan_in // width)):
+                row = 0
+                for lane, neuron in enumerate(neurons):
+                    for index in range(group * width, min((group + 1) * width, layer.fan_in)):
+                        place = lane * width + index % width
+                        row |= int(signs[neuron, index]) << place
+                        row |= int(mask[neuron, index]) << place + lanes * width
+                rows[first + room.planes + group] = row
     return rows
+
+
+async def load_network(ctx, core: Core, design: Design, network: Network, **settings: int) -> None:
+    """Set the configuration, write all memories, and start the core.
+
+    Parameters
+    ----------
+    ctx
+        Of a testbench.
+    core
+        Of `design`.
+    settings
+        Fields of the configuration that are not the network's, or not of every design.
+    """
+    config = core.config
+    fields = {
+        "steps": network.steps,
+        "readout": design.readouts.index(network.readout),
+        **settings,
+    }
+    for name, value in fields.items():
+        ctx.set(getattr(config, name), value)
+    for index, layer in enumerate(network.layers):
+        ctx.set(config.layers[index].neurons, layer.neurons)
+        ctx.set(config.layers[index].blocks, -(-layer.neurons // design.layers[index].lanes))
+    ctx.set(core.write_valid, 1)
+    for target in write_targets(design):
+        ctx.set(core.write_target, target.number)
+        for row, value in memory_rows(design, network, target).items():
+            ctx.set(core.write_row, row)
+            for position, byte in enumerate(value.to_bytes(target.row_bytes, "little")):
+                ctx.set(core.write_data, byte)
+                ctx.set(core.write_end, position == target.row_bytes - 1)
+                await ctx.tick()
+    ctx.set(core.write_valid, 0)
+    await ctx.tick()
+    ctx.set(core.running, 1)
 
 
 def run_core(
     design: Design,
     network: Network,
-    samples: list[Sample],
+    samples: Sequence[Sequence[Any]],
     *,
+    answers: int | None = None,
+    settings: Mapping[str, int] | None = None,
     stalls: random.Random | None = None,
-    vcd: str | None = None,
 ) -> CoreRun:
-    """Load a network, send all samples, and wait for all records."""
+    """Load a network, send all samples, and wait for all records.
+
+    Parameters
+    ----------
+    design, network
+        What is built, and what is loaded.
+    samples
+        Beats of each sample: payloads of the core's ``i_sample``.
+    answers
+        Answers to wait for; by default one a sample.
+    settings
+        See `load_network`.
+    stalls
+        Source of random pauses on both sides; none without it.
+    """
     core = Core(design=design, probes=True)
     out = CoreRun([[] for _ in network.layers], [], [], [])
-    expected = len(samples) * network.classes
+    expected = (len(samples) if answers is None else answers) * network.classes
     origin = None
     cycle = 0
 
-    async def load(ctx) -> None:
-        tables = [
-            (0, row, [255, 255] if step == network.steps else [int(step), 0])
-            for row, step in enumerate(network.encoding.table())
-        ]
-        if design.sample_input == "words":
-            tables = []
-        for index, (layer, room) in enumerate(zip(network.layers, design.layers, strict=True)):
-            for row, value in enumerate(memory_rows(layer, room)):
-                tables.append((1 + index, row, list(value.to_bytes(room.row_bytes, "little"))))
-        ctx.set(core.config.steps, network.steps)
-        ctx.set(core.config.readout, design.readouts.index(network.readout))
-        for index, layer in enumerate(network.layers):
-            ctx.set(core.config.layers[index].neurons, layer.neurons)
-            blocks = -(-layer.neurons // design.layers[index].lanes)
-            ctx.set(core.config.layers[index].blocks, blocks)
-        ctx.set(core.write_valid, 1)
-        for target, row, data in tables:
-            ctx.set(core.write_target, target)
-            ctx.set(core.write_row, row)
-            for position, byte in enumerate(data):
-                ctx.set(core.write_data, byte)
-                ctx.set(core.write_end, position == len(data) - 1)
-                await ctx.tick()
-        ctx.set(core.write_valid, 0)
-        await ctx.tick()
-        ctx.set(core.running, 1)
-
     async def send(ctx) -> None:
         nonlocal origin
-        await load(ctx)
-        # The schedule starts with an idle core: the stores have cleared their lists.
-        await ctx.tick().repeat(design.steps + 2)
+        await load_network(ctx, core, design, network, **(settings or {}))
+        # The schedule starts with an idle core: lists are cleared, random bits drawn.
+        await ctx.tick().repeat(_idle_cycles(design))
         for sample in samples:
-            for number, beat in enumerate(sample.beats):
+            for number, beat in enumerate(sample):
                 while stalls and stalls.random() < 0.4:
                     await ctx.tick()
-                is_last = number == len(sample.beats) - 1
-                payload = beat | is_last << sample.width
-                ctx.set(core.i_sample.payload, core.i_sample.payload.shape().from_bits(payload))
+                ctx.set(core.i_sample.payload, beat)
                 ctx.set(core.i_sample.valid, 1)
                 await ctx.tick().until(core.i_sample.ready)
                 if origin is None:
                     origin = cycle
                 if number == 0:
                     out.first_beats.append(cycle - origin)
-                if is_last:
+                if number == len(sample) - 1:
                     out.last_beats.append(cycle - origin)
                 ctx.set(core.i_sample.valid, 0)
 
@@ -125,17 +173,7 @@ def run_core(
                 core.o_record.valid, core.o_record.ready, core.o_record.payload
             )
             if valid and ready:
-                out.records.append(
-                    Record(
-                        cycle=cycle - origin,
-                        neuron=payload.neuron,
-                        fired=bool(payload.fired),
-                        step=payload.step,
-                        score=payload.score,
-                        winner=payload.winner,
-                        last=bool(payload.last),
-                    )
-                )
+                out.records.append((cycle - origin, plain(payload)))
 
     async def observe(ctx) -> None:
         nonlocal cycle
@@ -143,18 +181,10 @@ def run_core(
         async for _, _, *values in ctx.tick().sample(*probes):
             for index, value in enumerate(values):
                 if value.valid:
-                    out.observations[index].append(
-                        Observation(
-                            # The testbenches count after this process has counted.
-                            cycle=cycle + 1 - origin,
-                            block=value.block,
-                            step=value.step,
-                            last=bool(value.last),
-                            potentials=tuple(value.potentials),
-                        )
-                    )
+                    # The testbenches count after this process has counted.
+                    out.states[index].append((cycle + 1 - origin, plain(value)))
             cycle += 1
-            if cycle > DEADLINE * (1 + len(out.records)):
+            if cycle > DEADLINE * (2 + len(out.records)):
                 raise TimeoutError(f"only {len(out.records)} of {expected} records came")
 
     simulator = Simulator(core)
@@ -162,10 +192,14 @@ def run_core(
     simulator.add_process(observe)
     simulator.add_testbench(send)
     simulator.add_testbench(receive)
-
-    if vcd:
-        with simulator.write_vcd(vcd):
-            simulator.run()
-    else:
-        simulator.run()
+    simulator.run()
     return out
+
+
+def _idle_cycles(design: Design) -> int:
+    """Cycles after which a core that has just been started is idle."""
+    cycles = max(design.steps, design.layers[0].groups) + 2
+    for layer in design.layers:
+        if layer.sampled:
+            cycles = max(cycles, draw_cycles(layer, design.members) + 1)
+    return cycles

@@ -8,7 +8,7 @@ from hw.schedule import schedule
 from model.committee import StepwiseTrace
 from model.description import Network
 from model.events import Events
-from tests.sim.step_bench import StepRun
+from tests.sim.core_bench import CoreRun
 
 __all__ = ["check", "check_cycles", "expected_records", "expected_states"]
 
@@ -28,6 +28,7 @@ def expected_states(design: Design, network: Network, trace: StepwiseTrace, laye
     for sample in range(samples):
         for member in range(members):
             for step in range(steps):
+                here = spikes[member][sample][step]
                 for row in range(-(-neurons // count)):
                     used = range(row * count, min((row + 1) * count, neurons))
                     seen.append(
@@ -44,9 +45,10 @@ def expected_states(design: Design, network: Network, trace: StepwiseTrace, laye
                                 }
                                 for neuron in used
                             ],
-                            "spikes": sum(
-                                spikes[member][sample][step][neuron] << place
-                                for place, neuron in enumerate(used)
+                            "spikes": (
+                                [here[neuron] for neuron in used] + [0] * (count - len(used))
+                                if this.output_bits > 1
+                                else sum(here[neuron] << k for k, neuron in enumerate(used))
                             ),
                         }
                     )
@@ -69,7 +71,7 @@ def expected_records(network: Network, trace: StepwiseTrace) -> list[dict]:
     ]
 
 
-def check(design: Design, network: Network, trace: StepwiseTrace, result: StepRun) -> None:
+def check(design: Design, network: Network, trace: StepwiseTrace, result: CoreRun) -> None:
     """Every state of every neuron in every step, and every record."""
     for layer in range(len(network.layers)):
         expected = expected_states(design, network, trace, layer)
@@ -85,7 +87,7 @@ def check_cycles(
     design: Design,
     network: Network,
     trace: StepwiseTrace,
-    result: StepRun,
+    result: CoreRun,
     *,
     step_results: bool = False,
     events: Events | None = None,

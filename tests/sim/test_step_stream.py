@@ -7,12 +7,12 @@ from amaranth.sim import Simulator
 
 from hw.core import Core
 from hw.design import Design, Fold
-from hw.write_target import write_targets
 from model.description import Dynamics, Layer, Network, NeuronKind, Readout, Reset
 from model.encoding import RateEncoding
 from model.streams import Stream
 from tests.hw.streams import plain
-from tests.sim.step_bench import memory_rows, step_words
+from tests.sim.core_bench import load_network
+from tests.sim.step_bench import step_words
 
 STEPS = 10_000
 
@@ -71,24 +71,8 @@ def test_ten_thousand_steps_without_an_end_stay_exact(kind: NeuronKind) -> None:
     seen: list[list] = [[], []]
 
     async def source(ctx) -> None:
-        for layer, (neurons, blocks) in enumerate(((2, 1), (1, 1))):
-            ctx.set(core.config.layers[layer].neurons, neurons)
-            ctx.set(core.config.layers[layer].blocks, blocks)
-        ctx.set(core.config.steps, 50)
-        ctx.set(core.config.members, 1)
         ctx.set(core.o_record.ready, 1)
-        ctx.set(core.write_valid, 1)
-        for target in write_targets(design):
-            ctx.set(core.write_target, target.number)
-            for row, value in memory_rows(design, net, target).items():
-                ctx.set(core.write_row, row)
-                for position, byte in enumerate(value.to_bytes(target.row_bytes, "little")):
-                    ctx.set(core.write_data, byte)
-                    ctx.set(core.write_end, position == target.row_bytes - 1)
-                    await ctx.tick()
-        ctx.set(core.write_valid, 0)
-        await ctx.tick()
-        ctx.set(core.running, 1)
+        await load_network(ctx, core, design, net, members=1)
         ctx.set(core.i_sample.valid, 1)
         for beat in beats:
             ctx.set(core.i_sample.payload, beat)
