@@ -2,6 +2,7 @@
 """Samples of event cameras in the bytes that a board takes."""
 
 import numpy as np
+from amaranth.lib import data
 
 from hw.link.packets import EventEntry
 from hw.structures import pack, size_of
@@ -10,9 +11,8 @@ from model.events import Events
 
 __all__ = ["event_bodies"]
 
-# `EventEntry`, whose coordinates and flags share a word.
-_ENTRY = np.dtype([("time", "<u4"), ("place", "<u4")])
-_X_BITS = _Y_BITS = 14
+# Lowest bit of each field of an entry, which is a number of 64 bits.
+_PLACES = {name: field.offset for name, field in data.Layout.cast(EventEntry)}
 
 
 def event_bodies(samples: Events, encoding: EventEncoding) -> list[bytes]:
@@ -30,7 +30,7 @@ def event_bodies(samples: Events, encoding: EventEncoding) -> list[bytes]:
     ValueError
         If an event lies outside the sensor, or its time does not fit.
     """
-    assert _ENTRY.itemsize == size_of(EventEntry)
+    assert size_of(EventEntry) == 8
     for noun, values, limit in (
         ("Column", samples.x, encoding.width),
         ("Row", samples.y, encoding.height),
@@ -40,12 +40,10 @@ def event_bodies(samples: Events, encoding: EventEncoding) -> list[bytes]:
         if wrong.size:
             event = int(wrong[0])
             raise ValueError(f"{noun} of event {event} must be below {limit}, not {values[event]}")
-    entries = np.zeros(len(samples.t), dtype=_ENTRY)
-    entries["time"] = samples.t
-    polarity = samples.p.astype(np.int64) << _X_BITS + _Y_BITS
-    present = 1 << _X_BITS + _Y_BITS + 1
-    entries["place"] = samples.x.astype(np.int64) | samples.y.astype(np.int64) << _X_BITS
-    entries["place"] |= (polarity | present).astype(np.uint32)
+    fields = {"time": samples.t, "x": samples.x, "y": samples.y, "polarity": samples.p}
+    entries = np.full(len(samples.t), 1 << _PLACES["present"], dtype="<u8")
+    for name, values in fields.items():
+        entries |= values.astype(np.uint64) << np.uint64(_PLACES[name])
     nothing = pack(EventEntry)
     return [
         entries[start:stop].tobytes() or nothing
