@@ -2,14 +2,13 @@
 """Requests to a board, repeated until they are answered."""
 
 import time
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from firmware.answers import DeviceError, RefusedError, refusal_detail, refusal_reason
 from firmware.link import Frame, FrameParser, encode_frame
-from firmware.transport import Transport
+from firmware.transport import Closing, Transport
 from hw.link.packets import FrameType, ReadRequest, Refusal, RefusalReason, WriteRequest
 from hw.structures import pack, size_of, unpack
 
@@ -18,11 +17,11 @@ __all__ = ["Requester"]
 _BITS_PER_BYTE = 10
 
 
-class Requester:
+class Requester(Closing):
     """Asks a board on a transport, frame by frame.
 
-    Every request is repeated after a time without answer; all of them may be repeated safely. Use
-    as a context manager, which closes the transport at the end.
+    Every request is repeated after a time without answer; all of them may be repeated safely.
+    Closing it closes the transport.
 
     Parameters
     ----------
@@ -42,17 +41,6 @@ class Requester:
         # Another start in each session: a late reply to an earlier one is not taken for ours.
         self._sequence = time.monotonic_ns() >> 10 & 0xFF
         self._running: list[bytes] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the transport."""

@@ -5,19 +5,36 @@ import abc
 import os
 import select
 from types import TracebackType
+from typing import Self
 
-__all__ = ["LinkError", "PtyTransport", "SerialTransport", "Transport", "open_transport"]
+__all__ = ["Closing", "LinkError", "PtyTransport", "SerialTransport", "Transport", "open_transport"]
 
 
 class LinkError(RuntimeError):
     """The link failed; the text says how."""
 
 
-class Transport(abc.ABC):
-    """A line that carries bytes both ways.
+class Closing(abc.ABC):
+    """Something to `close`, once it is done with; as a context manager it is closed at the end."""
 
-    Use it as a context manager, or `close` it.
-    """
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Let go of what is held; harmless when repeated."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Transport(Closing):
+    """A line that carries bytes both ways; closing it lets go of the line."""
 
     #: Bits a second, 10 of them a byte; none if unknown.
     baud: int | None = None
@@ -41,21 +58,6 @@ class Transport(abc.ABC):
         LinkError
             If the line is gone.
         """
-
-    @abc.abstractmethod
-    def close(self) -> None:
-        """Let go of the line; harmless when repeated."""
-
-    def __enter__(self) -> "Transport":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class PtyTransport(Transport):

@@ -103,4 +103,4 @@ def open_device(target: Target, networks: Sequence[Network]) -> Iterator[tuple[D
         with Device(board.connect(), timeout=_SIMULATED_TIMEOUT_S) as device:
             yield device, board.path
     finally:
-        board.stop()
+        board.close()

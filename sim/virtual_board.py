@@ -14,9 +14,9 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
-from firmware.transport import LinkError, PtyTransport
+from firmware.transport import Closing, LinkError, PtyTransport
 from hw.board_top import BoardTop
 from hw.design import Design
 from hw.export import to_verilog
@@ -86,7 +86,7 @@ def build_virtual_board(
     return cached_build(key, build, cache=cache) / "simulator"
 
 
-class VirtualBoard:
+class VirtualBoard(Closing):
     """A board that runs while the ``with`` block does.
 
     Parameters
@@ -141,7 +141,7 @@ class VirtualBoard:
             raise LinkError(f"The virtual board does not start: {reason.strip() or 'no answer'}")
         return self._path
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Power off; harmless when repeated."""
         process, self._process = self._process, None
         if process is None:
@@ -156,17 +156,9 @@ class VirtualBoard:
         """Open the terminal."""
         return PtyTransport(self._path)
 
-    def __enter__(self) -> "VirtualBoard":
+    def __enter__(self) -> Self:
         self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
+        return super().__enter__()
 
 
 def main(arguments: list[str] | None = None) -> int:

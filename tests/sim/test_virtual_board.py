@@ -161,10 +161,10 @@ def test_power_loss_and_stopping(board):
     path = other.start()
     with Device(other.connect(), timeout=5.0) as device:
         device.load(FIRST)
-        other.stop()
+        other.close()
         with pytest.raises(LinkError):
             device.status()
-    other.stop()
+    other.close()
     assert not os.path.exists(path)
     # Power comes back: no network, and all is well after a load. The cache makes it quick.
     begin = time.monotonic()
