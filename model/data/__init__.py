@@ -4,5 +4,14 @@
 from model.data.dataset import PARTS, Dataset, names, open_dataset
 from model.data.errors import DataError
 from model.data.samples import Samples
+from model.data.speech import SpeechFeatures
 
-__all__ = ["PARTS", "DataError", "Dataset", "Samples", "names", "open_dataset"]
+__all__ = [
+    "PARTS",
+    "DataError",
+    "Dataset",
+    "Samples",
+    "SpeechFeatures",
+    "names",
+    "open_dataset",
+]

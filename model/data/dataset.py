@@ -18,9 +18,10 @@ from model.data.catalog import CATALOG
 from model.data.errors import DataError
 from model.data.event_files import is_event_file, read_folder, user_events
 from model.data.files import Progress, read_role
-from model.data.forms import PART_NAMES, load_npz, user_images
-from model.data.known import KNOWN
+from model.data.forms import PART_NAMES, load_npz, user_samples
+from model.data.known import KNOWN, Request
 from model.data.samples import Samples, Source, with_validation
+from model.data.speech import SpeechFeatures
 
 __all__ = ["PARTS", "SHIPPED", "Dataset", "names", "open_dataset"]
 
@@ -88,6 +89,7 @@ def _take(source: Source, part: str, origin: str) -> Samples:
         labels=source.labels[order],
         origin=origin,
         coordinates=None if points is None else points[order],
+        zero=source.zero,
     )
 
 
@@ -97,7 +99,7 @@ def _opened(name: str) -> Source:
     if path.is_dir():
         return read_folder(path)
     arrays = load_npz(path)
-    return user_events(path, arrays) if is_event_file(arrays) else user_images(path, arrays)
+    return user_events(path, arrays) if is_event_file(arrays) else user_samples(path, arrays)
 
 
 def names() -> tuple[str, ...]:
@@ -111,6 +113,7 @@ def open_dataset(
     data_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     download: bool = True,
+    speech: SpeechFeatures | None = None,
 ) -> Dataset:
     """Open a data set by name, or a user's by path.
 
@@ -118,7 +121,7 @@ def open_dataset(
     ----------
     name
         One of `names`, a name with a number or word (``digits:3``), the path of an .npz file of
-        images or series (`model.data.forms.user_images`) or events
+        images or series (`model.data.forms.user_samples`) or events
         (`model.data.event_files.user_events`), or of a folder of event files
         (`model.data.event_files.read_folder`).
     data_dir
@@ -127,6 +130,8 @@ def open_dataset(
         Called with file name, bytes so far and bytes in all while a download runs.
     download
         Fetch files that are not on this machine.
+    speech
+        How the recordings of ``fsdd`` become series; None: as `SpeechFeatures` has it.
 
     Raises
     ------
@@ -147,11 +152,16 @@ def open_dataset(
                 may_download=download,
             )
 
-        asked = _variant(base, variant) if colon else None
+        request = Request(
+            read=read,
+            part="all",
+            variant=_variant(base, variant) if colon else None,
+            speech=speech,
+        )
         return Dataset(
             name=text,
             licence=known.licence,
-            _source=lambda part: known.source(read, part, asked),
+            _source=lambda part: known.source(dataclasses.replace(request, part=part)),
         )
     if not text.endswith(".npz") and not Path(text).is_dir():
         raise DataError(
@@ -168,6 +178,6 @@ def open_dataset(
 def _variant(name: str, text: str) -> str | int:
     variants = KNOWN[name].variants
     if variants is None:
-        known = ", ".join(f"{name}:N" for name, known in KNOWN.items() if known.variants)
-        raise DataError(f"Data set with a number must be one of {known}, not {name}:{text}")
+        known = ", ".join(f"{name}:..." for name, known in KNOWN.items() if known.variants)
+        raise DataError(f"Data set with a colon must be one of {known}, not {name}:{text}")
     return variants.checked(name, text)

@@ -12,7 +12,7 @@ import numpy as np
 from model.data.errors import DataError
 from model.data.samples import Source
 
-__all__ = ["PART_NAMES", "load_npz", "parse_csv", "parse_idx", "part_numbers", "user_images"]
+__all__ = ["PART_NAMES", "load_npz", "parse_csv", "parse_idx", "part_numbers", "user_samples"]
 
 #: Parts in the order of the numbers that an .npz may use for them.
 PART_NAMES = ("train", "validation", "test")
@@ -65,16 +65,29 @@ def load_npz(path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"Data file {path} does not exist")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+            return {key: _array(path, archive, key) for key in archive.files}
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, AttributeError) as error:
         raise DataError(f"Data file {path} must be a whole .npz archive: {error}") from None
 
 
-def user_images(path: Path, arrays: Mapping[str, np.ndarray]) -> Source:
-    """Samples of a user's ``.npz`` of images.
+def _array(path: Path, archive: Mapping[str, np.ndarray], key: str) -> np.ndarray:
+    try:
+        return archive[key]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+    raise DataError(
+        f"{key} of {path} must be an array of numbers, not of objects; series of several lengths "
+        "must be filled up in front, with the byte that stands for 0"
+    )
 
-    Keys: ``x`` uint8 (N, features) or (N, height, width); ``y`` integers 0.. (N,); optional
-    ``split`` (N,), each ``train``, ``validation`` or ``test``, or 0, 1, 2 for these.
+
+def user_samples(path: Path, arrays: Mapping[str, np.ndarray]) -> Source:
+    """Samples of a user's ``.npz`` of images or series.
+
+    Keys: ``x`` uint8 (N, features), (N, height, width) or (N, steps, channels); ``y`` integers 0..
+    (N,); optional ``split`` (N,), each ``train``, ``validation`` or ``test``, or 0, 1, 2 for these;
+    optional ``zero``, the byte that stands for 0 in a series, else 0.
 
     Raises
     ------
@@ -88,8 +101,8 @@ def user_images(path: Path, arrays: Mapping[str, np.ndarray]) -> Source:
     x, y = arrays["x"], arrays["y"]
     if x.dtype != np.uint8 or x.ndim not in (2, 3) or 0 in x.shape:
         raise DataError(
-            f"x of {path} must be uint8 of shape (N, features) or (N, height, width), "
-            f"not {x.dtype} of shape {x.shape}"
+            f"x of {path} must be uint8 of shape (N, features), (N, height, width) or "
+            f"(N, steps, channels), not {x.dtype} of shape {x.shape}{_misfit(x)}"
         )
     if y.dtype.kind not in "iu" or y.shape != x.shape[:1]:
         raise DataError(
@@ -103,7 +116,27 @@ def user_images(path: Path, arrays: Mapping[str, np.ndarray]) -> Source:
         labels=labels,
         numbers=part_numbers(path, arrays.get("split"), x.shape[0]),
         take=lambda index: x[index],
+        zero=_zero(path, arrays.get("zero", np.array(0))),
     )
+
+
+def _misfit(values: np.ndarray) -> str:
+    """What to do about values of another kind than bytes, as the end of a sentence."""
+    if values.dtype.kind == "f":
+        return "; scale the values to 0..255 and round them"
+    if values.dtype.kind not in "iu":
+        return ""
+    wrong = np.argwhere((values < 0) | (values > 255))
+    if not len(wrong):
+        return ""
+    place = tuple(map(int, wrong[0]))
+    return f"; its values must lie in 0..255, not {values[place]} at {list(place)}"
+
+
+def _zero(path: Path, zero: np.ndarray) -> int:
+    if zero.size != 1 or zero.dtype.kind not in "iu" or not 0 <= int(zero.reshape(())) <= 255:
+        raise DataError(f"zero of {path} must be one integer in 0..255, not {zero!r}")
+    return int(zero.reshape(()))
 
 
 def part_numbers(path: Path, split: np.ndarray | None, count: int) -> np.ndarray | None:

@@ -9,7 +9,10 @@ import numpy as np
 from model.data.errors import DataError
 from model.events import Events
 
-__all__ = ["Samples", "Source", "with_validation"]
+__all__ = ["SILENCE", "Samples", "Source", "with_validation"]
+
+#: Byte that stands for 0 in series of signed values.
+SILENCE = 128
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,12 +31,15 @@ class Samples:
     coordinates
         float64 (N, 2): points of a plane that the images were coded from, for figures; None for
         data sets that are no points.
+    zero
+        Of a series: the byte that stands for 0, and that shorter series are filled up with.
     """
 
     images: np.ndarray | Events
     labels: np.ndarray
     origin: str
     coordinates: np.ndarray | None = None
+    zero: int = 0
 
     def __len__(self) -> int:
         return int(self.labels.size)
@@ -49,6 +55,22 @@ class Samples:
         if isinstance(self.images, Events):
             raise DataError(f"Samples must be images here, not the events of {self.origin}")
         return self.images
+
+    def series(self) -> np.ndarray:
+        """Return the series of a data set of series: uint8 (N, steps, channels).
+
+        Raises
+        ------
+        DataError
+            If the samples are events, or have no axis of channels.
+        """
+        images = self.pixels()
+        if images.ndim != 3:
+            raise DataError(
+                f"Series must have shape (N, steps, channels), not {images.shape} as those of "
+                f"{self.origin}; with one channel that is x[:, :, None]"
+            )
+        return images
 
     def head(self, count: int) -> "Samples":
         """Return the first samples, at most ``count``."""
@@ -70,7 +92,7 @@ class Source:
         int64 (N,), 0, 1, 2 for train, validation, test; None where the data set names no parts.
     take
         Returns the images of the samples with the given indices.
-    coordinates
+    coordinates, zero
         As in `Samples`.
     """
 
@@ -78,6 +100,7 @@ class Source:
     numbers: np.ndarray | None
     take: Callable[[np.ndarray], np.ndarray | Events]
     coordinates: np.ndarray | None = None
+    zero: int = 0
 
 
 def with_validation(numbers: np.ndarray) -> np.ndarray:

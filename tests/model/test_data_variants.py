@@ -65,8 +65,8 @@ def test_digits_by_seed() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("mnist:3", "Data set with a number must be one of digits:N, n-mnist-1k:N, moons:N, not "
-         "mnist:3"),
+        ("mnist:3", "Data set with a colon must be one of digits:..., n-mnist-1k:..., moons:..., "
+         "fsdd:..., not mnist:3"),
         ("moons:x", "Number behind moons (seed of the points) must lie in 0..4294967295, not 'x'"),
         ("digits:-1", "Number behind digits (seed of a split into 1000, 297 and 500) must lie in "
          "0..4294967295, not '-1'"),
