@@ -8,7 +8,7 @@ from typing import Any
 from amaranth.hdl import Value
 from amaranth.sim import Simulator, SimulatorContext
 
-__all__ = ["get", "plain", "put", "run", "watch"]
+__all__ = ["get", "plain", "put", "run", "take_all", "watch"]
 
 #: No bench of ours needs more simulated time (a clock period is 1 us).
 DEADLINE = 0.2
@@ -52,6 +52,22 @@ async def get(
         cycle += 1
     ctx.set(stream.ready, 0)
     return taken
+
+
+async def take_all(
+    ctx: SimulatorContext,
+    stream: Any,
+    take: Callable[[Any], None],
+    rng: random.Random,
+    stall: float,
+) -> None:
+    """Give every payload that comes to a function, for ever: for benches in the background."""
+    while True:
+        ready = rng.random() >= stall
+        ctx.set(stream.ready, ready)
+        _, _, valid, payload = await ctx.tick().sample(stream.valid, stream.payload)
+        if valid and ready:
+            take(payload)
 
 
 def watch(stream: Any) -> Callable[[SimulatorContext], Any]:

@@ -6,7 +6,7 @@ import pytest
 from firmware.link import cobs_decode, cobs_encode
 from hw.link.cobs_decoder import CobsDecoder
 from hw.link.cobs_encoder import CobsEncoder
-from tests.hw.streams import put, run
+from tests.hw.streams import put, run, take_all
 
 MESSAGES = [
     b"\0",
@@ -41,18 +41,15 @@ def decoded(line, *, stall=0.0):
     async def source(ctx):
         await put(ctx, dut.i, line, random.Random(1), stall)
 
+    def take(beat):
+        if beat.end:
+            messages.append(None if beat.cut else bytes(current))
+            current.clear()
+        else:
+            current.append(beat.data)
+
     async def sink(ctx):
-        rng = random.Random(2)
-        while True:
-            ready = rng.random() >= stall
-            ctx.set(dut.o.ready, ready)
-            _, _, valid, beat = await ctx.tick().sample(dut.o.valid, dut.o.payload)
-            if valid and ready:
-                if beat.end:
-                    messages.append(None if beat.cut else bytes(current))
-                    current.clear()
-                else:
-                    current.append(beat.data)
+        await take_all(ctx, dut.o, take, random.Random(2), stall)
 
     run(dut, source, background=[sink], outputs=[dut.o])
     return messages
@@ -72,13 +69,7 @@ def encoded(messages, *, stall=0.0):
             await ctx.tick().repeat(600)
 
     async def sink(ctx):
-        rng = random.Random(2)
-        while True:
-            ready = rng.random() >= stall
-            ctx.set(dut.o.ready, ready)
-            _, _, valid, byte = await ctx.tick().sample(dut.o.valid, dut.o.payload)
-            if valid and ready:
-                line.append(byte)
+        await take_all(ctx, dut.o, line.append, random.Random(2), stall)
 
     run(dut, source, background=[sink], outputs=[dut.o])
     return bytes(line)

@@ -7,7 +7,7 @@ from firmware.link import crc16
 from hw.link.frame_receiver import FrameReceiver
 from hw.link.frame_sender import FrameSender
 from tests.hw.refused import refused
-from tests.hw.streams import get, put, run
+from tests.hw.streams import get, put, run, take_all
 
 
 def whole(body, *, kind=1, sequence=2, length=None):
@@ -33,17 +33,14 @@ def received(parts, *, depth=256, stall=0.0, pause=520):
             await ctx.tick().repeat(pause)
         await ctx.tick().repeat(3 * depth)
 
+    def take(beat):
+        current.append(beat.data)
+        if beat.last:
+            frames.append(bytes(current))
+            current.clear()
+
     async def sink(ctx):
-        rng = random.Random(2)
-        while True:
-            ready = rng.random() >= stall
-            ctx.set(dut.o.ready, ready)
-            _, _, valid, beat = await ctx.tick().sample(dut.o.valid, dut.o.payload)
-            if valid and ready:
-                current.append(beat.data)
-                if beat.last:
-                    frames.append(bytes(current))
-                    current.clear()
+        await take_all(ctx, dut.o, take, random.Random(2), stall)
 
     async def notice(ctx):
         async for _, _, error, overrun in ctx.tick().sample(dut.frame_error, dut.overrun):
