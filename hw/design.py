@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _INPUTS = ("pixels", "words", "events")
-_ENCODINGS = ("latency", "rate", "events")
+_ENCODINGS = ("latency", "rate", "events", "series")
 
 
 def encoding_kind(encoding: Encoding) -> str:
@@ -143,12 +143,22 @@ class Design:
 
     def _check_stepwise(self) -> None:
         kinds = [layer.kind for layer in self.layers]
-        hidden = (NeuronKind.LIF, NeuronKind.SPIKE_RESPONSE)
+        hidden = (NeuronKind.LIF, NeuronKind.SPIKE_RESPONSE, NeuronKind.DIFFUSED)
         if kinds[-1] is not NeuronKind.INTEGRATOR or any(k not in hidden for k in kinds[:-1]):
             raise ValueError(
-                "Layers of a stepwise design must be lif or spike-response before an integrator, "
-                f"not {', '.join(kinds)}"
+                "Layers of a stepwise design must be lif, spike-response or diffused-quantiser "
+                f"before an integrator, not {', '.join(kinds)}"
             )
+        for index, (before, after) in enumerate(
+            zip(self.layers, self.layers[1:], strict=False), start=1
+        ):
+            wanted = (before.output_bits, before.output_signed)
+            found = (after.input_bits, after.input_signed)
+            if found != wanted:
+                raise ValueError(
+                    f"Input bits and sign of layer {index} must be those of what layer {index - 1} "
+                    f"emits, {wanted}, not {found}"
+                )
         if self.readouts != (Readout.FINAL_POTENTIAL,) or self.early_stop:
             raise ValueError(
                 f"A stepwise design must have the readout {Readout.FINAL_POTENTIAL} alone, and no "
@@ -285,7 +295,7 @@ class Design:
         """Most words of a sample that enter a stepwise design, ends of silent steps included."""
         if self.has_table:
             return self.max_words(0) + self.steps
-        return self.layers[0].groups * self.steps
+        return self.layers[0].step_words * self.steps
 
     def is_spram(self, layer: int) -> bool:
         """Whether the weights of a layer are in SPRAM."""

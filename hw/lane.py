@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One lane: the popcount and the membrane register of one neuron."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,8 +11,9 @@ __all__ = ["Lane", "lane_latency"]
 
 
 def lane_latency(layer: LayerDesign) -> int:
-    """Cycles from a word at a lane to its potential: 1, or 2 where the popcount has a stage."""
-    return 1 if layer.inputs_per_cycle == 1 else 2
+    """Cycles from a word at a lane to its potential: 1, and 1 more for the popcount of several
+    inputs, and for the shift of a bit plane."""
+    return 1 + (layer.inputs_per_cycle > 1) + (layer.input_bits > 1)
 
 
 class Lane(wiring.Component):
@@ -31,15 +32,19 @@ class Lane(wiring.Component):
     A lane of a stepwise layer keeps the sum of one step: the first word of a step takes the place
     of what was there, instead of adding to it.
 
+    A word of a bit plane counts ``2 ** plane`` times. With S = 1 that needs no shifter: +1 and -1
+    become one bit, or that bit and all above it, the same two patterns in all lanes.
+
     Parameters
     ----------
     layer
-        Gives S and the width of the potential, which no partial sum can exceed.
+        Gives S, bits of an input and the width of the potential, which no partial sum can exceed.
 
     Members
     -------
     bits : In(S)
-        The lane's part of the memory row: weights, or a digit of the start value.
+        The lane's part of the memory row: weights (inverted where the plane counts negative), or
+        a digit of the start value.
     spikes : In(S)
         Spikes of the word; 0 to leave the potential as it is, and while loading.
     load : In(planes)
@@ -47,6 +52,8 @@ class Lane(wiring.Component):
         significant one, and sign-extended. Not in a stepwise layer.
     clear : In(1)
         The word is the first of its step. Only in a stepwise layer.
+    plane : In
+        Bit plane of the word. Only where inputs have several bits.
     potential : Out(signed(potential_bits))
         ``V - threshold``, or the sum of the step. A word changes it ``latency`` cycles later.
     """
@@ -59,6 +66,7 @@ class Lane(wiring.Component):
                 "bits": In(width),
                 "spikes": In(width),
                 **({"clear": In(1)} if layer.is_stepwise else {"load": In(layer.planes)}),
+                **({"plane": In(range(layer.input_bits))} if layer.input_bits > 1 else {}),
                 "potential": Out(signed(layer.potential_bits)),
             }
         )
@@ -71,6 +79,9 @@ class Lane(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         layer = self._layer
+        if layer.input_bits > 1:
+            self._add_planes(m)
+            return m
         width, planes = layer.inputs_per_cycle, layer.planes
         bits = len(self.potential)
         # The word beside whose weights something is loaded or cleared.
@@ -91,18 +102,7 @@ class Lane(wiring.Component):
                 control.eq(self.clear if layer.is_stepwise else self.load),
                 digit.eq(self.bits),
             ]
-            halves, carries = [], []
-            for pair in range(ceil_div(width, 2)):
-                weights = self.bits[2 * pair : 2 * pair + 2]
-                spikes = self.spikes[2 * pair : 2 * pair + 2]
-                half = Signal(range(-1, 2), name=f"half{pair}")
-                odd = Signal(name=f"odd{pair}")
-                ups = sum(bit for bit in weights & spikes)
-                # Two spikes give -2, 0 or 2; a single one -1 = 2 * -1 + 1 or 1 = 2 * 0 + 1.
-                m.d.sync += [half.eq(ups - spikes.any()), odd.eq(spikes.xor())]
-                halves.append(half)
-                carries.append(odd)
-            operand = Cat(carries.pop(), sum(halves))
+            operand, carries = self._pairs(m)
         # The ones below the lowest bit make a carry of the bit beside them. Design.potential_bits
         # bounds every partial sum.
         before = self.potential
@@ -126,3 +126,44 @@ class Lane(wiring.Component):
                 Mux(control[planes - 1 - plane], digit[within], total[position])
             )
         return m
+
+    def _pairs(self, m: Module) -> tuple[Value, list[Value]]:
+        """The sum of a word, a cycle later: an operand and carries."""
+        halves, carries = [], []
+        for pair in range(ceil_div(len(self.spikes), 2)):
+            weights = self.bits[2 * pair : 2 * pair + 2]
+            spikes = self.spikes[2 * pair : 2 * pair + 2]
+            half = Signal(range(-1, 2), name=f"half{pair}")
+            odd = Signal(name=f"odd{pair}")
+            ups = sum(bit for bit in weights & spikes)
+            # Two spikes give -2, 0 or 2; a single one -1 = 2 * -1 + 1 or 1 = 2 * 0 + 1.
+            m.d.sync += [half.eq(ups - spikes.any()), odd.eq(spikes.xor())]
+            halves.append(half)
+            carries.append(odd)
+        return Cat(carries.pop(), sum(halves)).as_signed(), carries
+
+    def _add_planes(self, m: Module) -> None:
+        """The sum of a step over words of bit planes."""
+        width, depth = self._layer.inputs_per_cycle, self._layer.input_bits
+        # A word's sum lies in -S..S.
+        shifted = Signal(signed(width.bit_length() + depth))
+        clear = self.clear
+        if width == 1:
+            up, down = Signal(depth), Signal(signed(depth + 1))
+            m.d.comb += [
+                # No plane above the highest.
+                up.eq(self.spikes << self.plane),
+                down.eq(Cat(up[: place + 1].any() for place in range(depth)).as_signed()),
+            ]
+            m.d.sync += shifted.eq(Mux(self.bits, up, down))
+            stages = 1
+        else:
+            operand, carries = self._pairs(m)
+            plane = Signal.like(self.plane)
+            m.d.sync += [plane.eq(self.plane), shifted.eq(sum(carries, operand) << plane)]
+            stages = 2
+        for number in range(stages):
+            before, clear = clear, Signal(name=f"clear{number}")
+            m.d.sync += clear.eq(before)
+        # Design.potential_bits bounds every partial sum.
+        m.d.sync += self.potential.eq(Mux(clear, shifted, self.potential + shifted))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The weight memory of a layer and the P lanes behind it."""
 
-from amaranth import Module, Signal, Value, signed
+from amaranth import Const, Module, Signal, Value, signed
 from amaranth.hdl import ShapeLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -44,6 +44,9 @@ class LaneArray(wiring.Component):
         The word's spikes, which count only where ``moves`` is 1.
     moves : In(1)
         A word is taken.
+    plane : In
+        Bit plane of the word; only where inputs have several bits. The highest one counts
+        negative where they have a sign.
     control : In
         What its lanes do, as `Lane.load` or `Lane.clear`.
     tag : In(tag), tag_after : Out(tag)
@@ -65,6 +68,7 @@ class LaneArray(wiring.Component):
                 "place": In(range(max(this.planes, this.groups, 2))),
                 "spikes": In(this.inputs_per_cycle),
                 "moves": In(1),
+                **({"plane": In(range(this.input_bits))} if this.input_bits > 1 else {}),
                 "control": In(max(1, this.planes)),
                 "tag": In(tag),
                 "tag_after": Out(tag),
@@ -100,6 +104,8 @@ class LaneArray(wiring.Component):
         # Here, as spikes come late out of a memory.
         spikes = self._delayed(m, spikes & has_moved.replicate(width), "spikes_moved", 3)
         control = self._delayed(m, self.control, "control", 4)
+        if this.input_bits > 1:
+            plane = self._delayed(m, self.plane, "plane", 4)
         tag = self._delayed(m, Value.cast(self.tag), "tag", self.latency)
         m.d.comb += Value.cast(self.tag_after).eq(tag)
         weights = self._weights(m, memory.read_data)
@@ -111,6 +117,8 @@ class LaneArray(wiring.Component):
                 (lane.clear if this.is_stepwise else lane.load).eq(control),
                 self.sums[number].eq(lane.potential),
             ]
+            if this.input_bits > 1:
+                m.d.comb += lane.plane.eq(plane)
         return m
 
     def _delayed(self, m: Module, value: Value, name: str, cycles: int) -> Value:
@@ -121,23 +129,30 @@ class LaneArray(wiring.Component):
         return value
 
     def _weights(self, m: Module, row: Value) -> Value:
-        """The register behind the memory; undecided weights drawn."""
+        """The register behind the memory: undecided weights drawn, all inverted where the word
+        counts negative (-w s = (-w) s)."""
         this = self._layer
         width = this.inputs_per_cycle
         register = Signal(this.sign_bits, name="row_register")
+        inverted: Value = Const(0, 1)
+        if this.input_signed:
+            is_negative = self.plane == this.input_bits - 1
+            inverted = self._delayed(m, is_negative, "is_negative", 3).replicate(this.sign_bits)
         signs = row[: this.sign_bits]
         if not this.sampled:
-            m.d.sync += register.eq(signs)
+            m.d.sync += register.eq(signs ^ inverted)
             return register
         undecided = row[this.sign_bits :]
         if width > 1:
-            m.d.sync += register.eq(signs | undecided & self.random_bits.replicate(this.lanes))
+            drawn = undecided & self.random_bits.replicate(this.lanes)
+            m.d.sync += register.eq((signs | drawn) ^ inverted)
             return register
         # Behind the register, where a lane's tables have inputs to spare.
         undecided_register, random = Signal.like(register), Signal()
         m.d.sync += [
-            register.eq(signs),
+            register.eq(signs ^ inverted),
             undecided_register.eq(undecided),
             random.eq(self.random_bits),
         ]
-        return register | undecided_register & random.replicate(this.lanes)
+        # The sign of an undecided weight is 0.
+        return register ^ undecided_register & random.replicate(this.lanes)

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from model.description import Dynamics, Layer, NeuronKind
+from model.description import MAX_GAIN, Dynamics, Layer, NeuronKind
 
 __all__ = [
     "CapacityError",
@@ -94,6 +94,8 @@ class LayerDesign:
     sampled
         Weights may be undecided, and are drawn for each member: a memory row has two bits for
         each weight.
+    input_bits, input_signed
+        What an input is: 1 bit for spikes, or an integer that comes bit plane by bit plane.
     """
 
     fan_in: int
@@ -105,6 +107,8 @@ class LayerDesign:
     dynamics: Dynamics | None = None
     members: int = 1
     sampled: bool = False
+    input_bits: int = 1
+    input_signed: bool = False
 
     def __post_init__(self) -> None:
         if (self.dynamics is None) != (self.kind is NeuronKind.SINGLE_SPIKE):
@@ -114,6 +118,11 @@ class LayerDesign:
             self.dynamics.check(self.kind)
         if not isinstance(self.members, int) or self.members < 1:
             raise TypeError(f"members must be a positive integer, not {self.members!r}")
+        low = 2 if self.input_signed else 1
+        if not isinstance(self.input_bits, int) or not low <= self.input_bits <= 9:
+            raise TypeError(f"input_bits must be an integer in {low}..9, not {self.input_bits!r}")
+        if not self.is_stepwise and self.input_bits > 1:
+            raise ValueError(f"input_bits of a single-spike layer must be 1, not {self.input_bits}")
         if not self.is_stepwise and (self.members > 1 or self.sampled):
             raise ValueError("A single-spike layer must have one weight set")
         if self.sampled and (self.members > 1 or 16 % self.inputs_per_cycle):
@@ -124,10 +133,16 @@ class LayerDesign:
 
     @classmethod
     def for_layers(cls, group: Sequence[Layer], fold: Fold) -> "LayerDesign":
-        """Smallest design that holds each of the layers, all of one kind and dynamics."""
+        """Smallest design that holds each of the layers, all of one kind and dynamics, and with
+        the same integers as inputs."""
         kind, dynamics = group[0].kind, group[0].dynamics
         if any((layer.kind, layer.dynamics) != (kind, dynamics) for layer in group):
             raise ValueError("Layers of one gateware must have the same neuron kind and dynamics")
+        inputs = {(layer.input_bits, layer.input_signed) for layer in group}
+        if len(inputs) > 1:
+            raise ValueError(
+                f"Layers of one gateware must have the same input bits and sign, not {inputs}"
+            )
         potentials = list(zip(*map(potential_range, group), strict=True))
         starts = list(zip(*map(start_range, group), strict=True))
         return cls(
@@ -140,6 +155,8 @@ class LayerDesign:
             dynamics=dynamics,
             members=max(layer.members for layer in group),
             sampled=any(layer.undecided is not None for layer in group),
+            input_bits=group[0].input_bits,
+            input_signed=group[0].input_signed,
         )
 
     @property
@@ -163,9 +180,29 @@ class LayerDesign:
         return self.fold.times_per_cycle
 
     @property
+    def output_bits(self) -> int:
+        """b: bits of what a neuron emits in a step, 1 for a spike."""
+        return max(1, self.dynamics.emission_bits) if self.dynamics is not None else 1
+
+    @property
+    def output_signed(self) -> bool:
+        """Whether what a neuron emits has a sign."""
+        return self.dynamics is not None and self.dynamics.emission_signed
+
+    @property
+    def gain_bits(self) -> int:
+        """Bits of the gain beside each threshold; 0 for kinds without."""
+        return MAX_GAIN.bit_length() if self.kind is NeuronKind.DIFFUSED else 0
+
+    @property
     def groups(self) -> int:
         """Groups of S inputs."""
         return ceil_div(self.fan_in, self.inputs_per_cycle)
+
+    @property
+    def step_words(self) -> int:
+        """Most words of a step: one a group and bit plane."""
+        return self.groups * self.input_bits
 
     @property
     def blocks(self) -> int:
@@ -219,8 +256,8 @@ class LayerDesign:
 
     @property
     def threshold_row_bits(self) -> int:
-        """Bits of a row of the threshold memory, first neuron lowest."""
-        return self.updates_per_cycle * self.threshold_bits
+        """Bits of a row of the threshold memory, first neuron lowest, gains above thresholds."""
+        return self.updates_per_cycle * (self.threshold_bits + self.gain_bits)
 
     def check(self, layer: Layer, index: int) -> None:
         """Refuse a layer that does not fit; ``index`` is for the text.
@@ -248,6 +285,12 @@ class LayerDesign:
             most = 32 * ceil_div(self.fan_in, 32)
             must("Fan-in", f"in {most - 31}..{self.fan_in} where weights are drawn", layer.fan_in)
         for noun, value, limit in (
+            ("Input bits", layer.input_bits, self.input_bits),
+            ("Input signed", layer.input_signed, self.input_signed),
+        ):
+            if value != limit:
+                must(noun, limit, value)
+        for noun, value, limit in (
             ("Fan-in", layer.fan_in, self.fan_in),
             ("Neurons", layer.neurons, self.neurons),
             ("Members", layer.members, self.members),
@@ -261,7 +304,8 @@ class LayerDesign:
 def potential_range(layer: Layer) -> tuple[int, int]:
     """Bounds of what a lane adds up: potentials, or in a stepwise layer the sum of a step."""
     if layer.dynamics is not None:
-        return -layer.fan_in, layer.fan_in
+        most = layer.fan_in * layer.input_peak
+        return -most, most
     return layer.potential_range()
 
 

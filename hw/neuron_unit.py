@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The neurons of a stepwise layer: sums of a step in, spikes or scores out, states kept."""
 
-from amaranth import Cat, Module, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.hdl import ValueLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -12,6 +12,7 @@ from hw.row_memory import RowMemory
 from hw.step_shapes import (
     STEP_END,
     emission_layout,
+    first_state,
     neuron_state,
     score_layout,
     state_layout,
@@ -19,46 +20,57 @@ from hw.step_shapes import (
 )
 from model.description import NeuronKind
 
-__all__ = ["NeuronUnit", "block_cycles", "state_latency", "step_cycles"]
+__all__ = ["NeuronUnit", "beat_cycles", "block_cycles", "state_latency", "step_cycles"]
 
 # From the reading of a row of the state memory: memory, register, update.
 _UPDATED = 2 + NeuronUpdate.latency
 
 
+def beat_cycles(layer: LayerDesign) -> int:
+    """Cycles of a beat: one for each bit plane of what it emits."""
+    return layer.output_bits
+
+
 def block_cycles(layer: LayerDesign) -> int:
     """Cycles from the end of a block's step to the earliest end of the next block's."""
-    return max(layer.beats, 2)
+    return max(layer.beats * beat_cycles(layer), 2)
 
 
 def step_cycles(layer: LayerDesign) -> int:
     """Cycles from the end of the last block's step to the earliest end of a block's next step:
     a state is read again only after it has been written."""
-    return max(layer.beats, _UPDATED + 1)
+    return max(layer.beats * beat_cycles(layer), _UPDATED + beat_cycles(layer))
 
 
-def state_latency() -> int:
+def state_latency(layer: LayerDesign) -> int:
     """Cycles from valid sums to the observation of their first beat: copied, then updated."""
-    return 1 + _UPDATED
+    return _UPDATED + beat_cycles(layer)
 
 
 class NeuronUnit(wiring.Component):
-    """Updates the state of every neuron in every step, U neurons a cycle.
+    """Updates the state of every neuron in every step, a beat of U neurons at a time.
 
     ::
 
-        sums > copy > U a cycle ----------+
+        sums > copy > U neurons a beat ---+
                                           +--> U x NeuronUpdate --> state memory
         state memory, threshold memory ---+                    \\--> word of spikes, or score
 
     The sums of a block are copied in the cycle in which they are valid, and taken from the next
-    cycle on, one beat of U neurons a cycle in neuron order. A beat is observed, written back and
-    emitted 7 cycles after it was taken (memory, register, 5 of update). Beats without spikes
-    emit nothing, but the last beat of a step always does. Neurons beyond those in use never fire.
+    cycle on, beat after beat of U neurons in neuron order. A beat takes ``beat_cycles`` cycles: one
+    where neurons fire or not, b where they emit integers of b bits. In each the same update goes
+    through, and 7 cycles later (memory, register, 5 of update) one bit plane of its outcome is
+    emitted, the lowest first; in the last one the beat is observed and written back. Planes without
+    set bits emit nothing, but the last one of a step always does. Neurons beyond those in use never
+    fire.
 
     Nothing stalls behind the end of a block's step: `room` is 0 until the copy will be free when
     the next sums arrive, which is ``block_cycles`` cycles later, or ``step_cycles`` where a step
     has ended; and, where a step begins, while `room_behind` is 0. In the first step of a pass,
-    states count as 0.
+    states count as 0, fractions of diffused quantisers as 1/2.
+
+    A row of the threshold memory has U thresholds, the first neuron's lowest; above each threshold
+    stands the gain of its neuron, where the kind has one.
 
     Parameters
     ----------
@@ -120,7 +132,7 @@ class NeuronUnit(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from valid sums to the observation of their first beat."""
-        return state_latency()
+        return state_latency(self._design.layers[self._index])
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
@@ -137,7 +149,12 @@ class NeuronUnit(wiring.Component):
         reached = Signal(range(this.neurons + 2 * count), init=count)
         end_of_step = Signal()
         m.d.comb += end_of_step.eq(reached >= self.neurons)
-        with m.If(active):
+        plane, moves = Signal(index_bits(this.output_bits)), Signal()
+        m.d.comb += moves.eq(active & (plane == this.output_bits - 1))
+        if this.output_bits > 1:
+            with m.If(active):
+                m.d.sync += plane.eq(Mux(moves, 0, plane + 1))
+        with m.If(moves):
             m.d.sync += [
                 copies.eq(copies >> (count * this.potential_bits)),
                 beat.eq(beat + 1),
@@ -164,7 +181,16 @@ class NeuronUnit(wiring.Component):
         )
         # What travels beside a beat, from the cycle in which its row is read.
         travelling = Signal(
-            data.StructLayout({"valid": 1, "fresh": 1, "end_of_step": 1, "last": 1, "used": count})
+            data.StructLayout(
+                {
+                    "valid": 1,
+                    "plane": index_bits(this.output_bits),
+                    "fresh": 1,
+                    "end_of_step": 1,
+                    "last": 1,
+                    "used": count,
+                }
+            )
         )
         m.d.comb += [
             states.read_row.eq(row),
@@ -173,6 +199,7 @@ class NeuronUnit(wiring.Component):
             thresholds.write_row.eq(self.write_row),
             thresholds.write_data.eq(self.write_data),
             travelling.valid.eq(active),
+            travelling.plane.eq(plane),
             travelling.fresh.eq(fresh),
             travelling.end_of_step.eq(end_of_step),
             travelling.last.eq(is_last),
@@ -189,33 +216,42 @@ class NeuronUnit(wiring.Component):
             stages.append(stage)
         done = stages[-1]
         sums = self._delayed(m, copies[: count * this.potential_bits], "sums", 2)
-        sums = self._after_burn_in(m, sums, active & end_of_step, is_last)
+        sums = self._after_burn_in(m, sums, moves & end_of_step, is_last)
         read = Signal(count * state_shape.size)
         limits = Signal(this.threshold_row_bits)
         m.d.sync += [read.eq(states.read_data), limits.eq(thresholds.read_data)]
         with m.If(stages[1].fresh):
-            m.d.sync += read.eq(0)
+            m.d.sync += read.eq(Const(first_state(this), state_shape.size).replicate(count))
 
+        # The last plane of a beat.
+        complete = Signal()
+        m.d.comb += complete.eq(done.valid & (done.plane == this.output_bits - 1))
         fires = Signal(count)
-        written = []
+        written, emitted = [], []
+        limit_bits = this.threshold_bits + this.gain_bits
         for place in range(count):
             m.submodules[f"neuron{place}"] = neuron = NeuronUpdate(layer=this)
             m.d.comb += [
                 neuron.state.eq(read[place * state_shape.size :][: state_shape.size]),
                 neuron.sum.eq(sums[place * this.potential_bits :][: this.potential_bits]),
-                neuron.threshold.eq(limits[place * this.threshold_bits :][: this.threshold_bits]),
-                fires[place].eq(neuron.spike & done.used[place]),
+                neuron.threshold.eq(limits[place * limit_bits :][: this.threshold_bits]),
+                fires[place].eq(neuron.emitted.bit_select(done.plane, 1) & done.used[place]),
                 self.state.states[place].eq(neuron.next_state),
             ]
+            if this.gain_bits:
+                above = place * limit_bits + this.threshold_bits
+                m.d.comb += neuron.gain.eq(limits[above:][: this.gain_bits])
+            bits = neuron.emitted.as_unsigned()
+            emitted.append(bits & done.used[place].replicate(this.output_bits))
             written.append(neuron.next_state.as_value())
 
         write_row = Signal.like(row)
-        with m.If(done.valid):
+        with m.If(complete):
             m.d.sync += write_row.eq(write_row + 1)
             with m.If(done.end_of_step):
                 m.d.sync += write_row.eq(0)
         m.d.comb += [
-            states.write_enable.eq(done.valid),
+            states.write_enable.eq(complete),
             states.write_row.eq(write_row),
             states.write_data.eq(Cat(written)),
         ]
@@ -229,13 +265,15 @@ class NeuronUnit(wiring.Component):
         else:
             word = self.emission.word
             m.d.comb += [
-                self.emission.valid.eq(done.valid & (fires.any() | done.end_of_step)),
+                self.emission.valid.eq(done.valid & fires.any() | complete & done.end_of_step),
                 word.group.eq(write_row),
                 word.spikes.eq(fires),
-                word.end_of_step.eq(done.end_of_step),
-                word.last.eq(done.last & done.end_of_step),
+                word.end_of_step.eq(complete & done.end_of_step),
+                word.last.eq(complete & done.end_of_step & done.last),
             ]
-        self._observe(m, done, write_row, fires)
+            if this.output_bits > 1:
+                m.d.comb += word.plane.eq(done.plane)
+        self._observe(m, done, complete, write_row, emitted)
         return m
 
     def _delayed(self, m: Module, value: ValueLike, name: str, cycles: int) -> Value:
@@ -278,21 +316,23 @@ class NeuronUnit(wiring.Component):
         gate = self._delayed(m, counting, "counting", 2)
         return sums & gate.replicate(len(sums))
 
-    def _observe(self, m: Module, done: Signal, row: Signal, fires: Signal) -> None:
+    def _observe(
+        self, m: Module, done: Signal, complete: Signal, row: Signal, emitted: list[Value]
+    ) -> None:
         """Counts for whoever watches; they cost nothing where nobody does."""
         step = Signal(self._design.step_bits)
         member = Signal(index_bits(self._design.members))
-        with m.If(done.valid & done.end_of_step):
+        with m.If(complete & done.end_of_step):
             m.d.sync += step.eq(step + 1)
             with m.If(done.last):
                 m.d.sync += [step.eq(0), member.eq(member + 1)]
                 with m.If(member + 1 == self.members):
                     m.d.sync += member.eq(0)
         m.d.comb += [
-            self.state.valid.eq(done.valid),
+            self.state.valid.eq(complete),
             self.state.member.eq(member),
             self.state.step.eq(step),
             self.state.row.eq(row),
             self.state.last.eq(done.last),
-            self.state.spikes.eq(fires),
+            Value.cast(self.state.spikes).eq(Cat(emitted)),
         ]

@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.design import LayerDesign
-from hw.step_shapes import neuron_state, score_shape
+from hw.step_shapes import emission_shape, neuron_state, score_shape
 from model.description import NeuronKind, Reset
 
 __all__ = ["NeuronUpdate"]
@@ -40,7 +40,8 @@ class NeuronUpdate(wiring.Component):
         5       spike, reset                                 with or without jump
 
     ``>>`` is arithmetic. A membrane gains the synaptic trace of the step before. An integrator
-    has no leak, and never fires.
+    has no leak, and never fires. A diffused quantiser takes the same five stages: x - threshold;
+    << gain; clamp; + V; the fraction that stays and the integer above it, which is emitted.
 
     Parameters
     ----------
@@ -55,10 +56,12 @@ class NeuronUpdate(wiring.Component):
         x, synaptic sum of the step.
     threshold : In(signed(threshold_bits))
         Threshold.
+    gain : In(gain_bits)
+        Left shift, 0 to 7; only of a diffused quantiser.
     next_state : Out(neuron_state)
         State after the step, ``latency`` cycles later.
-    spike : Out(1)
-        Whether the neuron fires, at the same time.
+    emitted : Out(emission_shape)
+        Whether the neuron fires, or the integer that it emits, at the same time.
     score : Out(score_shape)
         ``V - threshold``, at the same time; only of an integrator.
     """
@@ -70,13 +73,15 @@ class NeuronUpdate(wiring.Component):
         self._layer = layer
         is_output = layer.kind is NeuronKind.INTEGRATOR
         score = {"score": Out(score_shape(layer))} if is_output else {}
+        gain = {"gain": In(layer.gain_bits)} if layer.gain_bits else {}
         super().__init__(
             {
                 "state": In(neuron_state(layer)),
                 "sum": In(signed(layer.potential_bits)),
                 "threshold": In(signed(layer.threshold_bits)),
+                **gain,
                 "next_state": Out(neuron_state(layer)),
-                "spike": Out(1),
+                "emitted": Out(emission_shape(layer)),
                 **score,
             }
         )
@@ -100,6 +105,19 @@ class NeuronUpdate(wiring.Component):
             return register
 
         state = self.state
+        if kind is NeuronKind.DIFFUSED:
+            fraction = dynamics.fraction_bits
+            excess = after(self.sum - self.threshold, "excess")
+            shifted = after(excess << after(self.gain, "shift"), "shifted")
+            low, high = dynamics.emission_range()
+            # Within the bounds in whole units, or a bound: the highest one with an empty fraction.
+            whole = shifted >> fraction
+            inside = Mux(whole >= high, high << fraction, shifted)
+            clamped = Signal(Shape(fraction + dynamics.emission_bits, dynamics.emission_signed))
+            m.d.sync += clamped.eq(Mux(whole < low, low << fraction, inside))
+            raised = after((clamped + after(state.membrane, "kept", 3))[: len(clamped)], "raised")
+            m.d.sync += Cat(self.next_state.membrane, self.emitted).eq(raised)
+            return m
         membrane_shape = signed(dynamics.membrane_bits)
         entering = self.sum << dynamics.fraction_bits
         limit: Value = self.threshold
@@ -126,7 +144,7 @@ class NeuronUpdate(wiring.Component):
         membrane = after(membrane, "waiting")
         fires = Signal()
         m.d.comb += fires.eq(excess >= 0 if kind is not NeuronKind.INTEGRATOR else 0)
-        m.d.sync += [self.spike.eq(fires), self.next_state.membrane.eq(membrane)]
+        m.d.sync += [self.emitted.eq(fires), self.next_state.membrane.eq(membrane)]
         if kind is NeuronKind.INTEGRATOR:
             m.d.sync += self.score.eq(excess)
         with m.If(fires):

@@ -60,7 +60,7 @@ class ReplayBuffer(wiring.Component):
     def depth(self) -> int:
         """Words of a bank."""
         if self._per_step:
-            return self._design.layers[self._layer].groups
+            return self._design.layers[self._layer].step_words
         if self._design.is_stepwise:
             return self._design.sample_words
         # Room for a word for each step without spikes, too: every_step words are sent.

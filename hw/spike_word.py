@@ -21,19 +21,24 @@ def spike_word(design: Design, layer: int) -> data.StructLayout:
 
     Words of a sample are sorted by step; words without spikes are sent only where an end must be
     marked. Single-spike layers: step 0 is always sent, later steps only if they carry spikes.
-    Stepwise layers: every step is sent, so that a step is the number of ends before it.
+    Stepwise layers: every step is sent, so that a step is the number of ends before it. Where
+    inputs are integers, a word carries one bit of each input of a group, and a group that is not
+    all 0 has a word for each plane with set bits, lowest plane first.
 
     Members: ``group`` (inputs group*S to group*S+S-1), ``spikes`` (S bits, bit k is input
-    group*S+k), ``step`` (not in stepwise designs), ``end_of_step`` (last word of its step),
-    ``last`` (last word of the sample, or of the sample's pass for one member; implies
+    group*S+k), ``plane`` (only where ``input_bits`` > 1: which bit of the inputs, two's complement
+    if they have a sign), ``step`` (not in stepwise designs), ``end_of_step`` (last word of its
+    step), ``last`` (last word of the sample, or of the sample's pass for one member; implies
     ``end_of_step``).
     """
     this = design.layers[layer]
     step = {} if design.is_stepwise else {"step": unsigned(design.step_bits)}
+    plane = {"plane": unsigned(index_bits(this.input_bits))} if this.input_bits > 1 else {}
     return data.StructLayout(
         {
             "group": unsigned(index_bits(this.groups)),
             "spikes": unsigned(this.inputs_per_cycle),
+            **plane,
             **step,
             "end_of_step": unsigned(1),
             "last": unsigned(1),

@@ -149,6 +149,8 @@ class StepLayer(wiring.Component):
             self.sums.last.eq(array.tag_after.last),
             self.sums.sums.eq(array.sums),
         ]
+        if this.input_bits > 1:
+            m.d.comb += array.plane.eq(self.i.p.plane)
         if this.sampled:
             m.d.comb += [
                 self.random_group.eq(self.i.p.group),

@@ -10,8 +10,8 @@ from hw.block_times import ReplayTimes
 from hw.committee_readout import RECORD_CYCLES, answer_latency, member_latency
 from hw.design import Design, LayerDesign, ceil_div
 from hw.lane_array import layer_latency
-from hw.neuron_unit import block_cycles, state_latency, step_cycles
-from hw.step_sources import StepSource, busy_groups, step_source
+from hw.neuron_unit import beat_cycles, block_cycles, state_latency, step_cycles
+from hw.step_sources import StepSource, busy_words, step_source
 from model.description import Network
 from model.events import Events
 
@@ -57,7 +57,8 @@ class _LayerTimes:
         rows = np.arange(ceil_div(neurons, layer.updates_per_cycle))
         self._block_of = rows // layer.beats
         # From the end of a block's step to the observation of each row.
-        self._delays = layer_latency(layer) + state_latency() + rows % layer.beats
+        first = layer_latency(layer) + state_latency(layer)
+        self._delays = first + rows % layer.beats * beat_cycles(layer)
         self._idle = 0
         self._last_taken = -1
         self.replay = ReplayTimes() if buffered else None
@@ -132,11 +133,10 @@ def step_samples(
     """Cycles of N samples sent back to back; parameters as of `hw.schedule.schedule`."""
     trains = np.asarray(spikes[0])
     source, first_words = step_source(design, trains, members, events)
-    # The last row marks the end of a step, with spikes or without.
+    # The last row, in its last plane, marks the end of a step, with spikes or without.
     words = [
-        busy_groups(np.asarray(train), design.layers[index].inputs_per_cycle)[..., :-1].sum(axis=-1)
-        + 1
-        for index, train in enumerate(spikes[1 : len(design.layers)], start=1)
+        busy_words(np.asarray(train), layer)[..., :-1].sum(axis=-1) + 1
+        for train, layer in zip(spikes[1:], design.layers[1:], strict=False)
     ]
     layers = []
     for index, (layer, this) in enumerate(zip(network.layers, design.layers, strict=True)):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Payload shapes between the blocks of a stepwise layer."""
 
-from amaranth import signed, unsigned
+from amaranth import Shape, signed, unsigned
+from amaranth.hdl import ShapeLike
 from amaranth.lib import data
 
 from hw.design import Design, LayerDesign, index_bits
@@ -11,6 +12,8 @@ from model.description import NeuronKind
 __all__ = [
     "STEP_END",
     "emission_layout",
+    "emission_shape",
+    "first_state",
     "neuron_state",
     "score_layout",
     "score_shape",
@@ -27,11 +30,24 @@ def neuron_state(layer: LayerDesign) -> data.StructLayout:
     """State of one neuron: ``membrane``, and ``synapse`` and ``refractory`` where the kind has
     them."""
     dynamics = layer.dynamics
-    members = {"membrane": signed(dynamics.membrane_bits)}
+    is_fraction = layer.kind is NeuronKind.DIFFUSED
+    members: dict[str, ShapeLike] = {"membrane": Shape(dynamics.membrane_bits, not is_fraction)}
     if layer.kind is NeuronKind.SPIKE_RESPONSE:
         members["synapse"] = signed(dynamics.synapse_bits)
         members["refractory"] = unsigned(dynamics.refractory_bits)
     return data.StructLayout(members)
+
+
+def first_state(layer: LayerDesign) -> int:
+    """Bits of a neuron's state before the first step: 0, of a diffused quantiser half a unit."""
+    if layer.kind is NeuronKind.DIFFUSED:
+        return 1 << layer.dynamics.fraction_bits - 1
+    return 0
+
+
+def emission_shape(layer: LayerDesign) -> Shape:
+    """What a neuron emits in a step: a spike or none, or an integer."""
+    return Shape(layer.output_bits, layer.output_signed)
 
 
 def score_shape(layer: LayerDesign) -> signed:
@@ -60,10 +76,12 @@ def state_layout(design: Design, layer: int) -> data.StructLayout:
 
     Members: ``valid``, ``member``, ``step`` (since the sample began, modulo ``2**step_bits``),
     ``row`` (neurons row*U to row*U+U-1), ``last`` (last step of the pass for a member), ``states``
-    (U states after the step, reset and jump included), ``spikes`` (U bits).
+    (U states after the step, reset and jump included), ``spikes`` (U bits; U integers where
+    neurons emit some of several bits).
     """
     this = design.layers[layer]
     count = this.updates_per_cycle
+    integers = data.ArrayLayout(emission_shape(this), count)
     return data.StructLayout(
         {
             "valid": 1,
@@ -72,7 +90,7 @@ def state_layout(design: Design, layer: int) -> data.StructLayout:
             "row": index_bits(this.state_rows),
             "last": 1,
             "states": data.ArrayLayout(neuron_state(this), count),
-            "spikes": count,
+            "spikes": integers if this.output_bits > 1 else count,
         }
     )
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from hw.block_times import ReplayTimes, StoreTimes, TableTimes, store_work
-from hw.design import Design, ceil_div
+from hw.design import Design, LayerDesign, ceil_div
 from hw.rate_encoder import scan_cycles
 from model.events import Events
 
@@ -24,6 +24,17 @@ _RATE_STAGES = 4
 def words_of_steps(busy: np.ndarray) -> np.ndarray:
     """Words of each step: groups (..., groups) that spike, or the end of a silent step alone."""
     return np.maximum(busy.sum(axis=-1), 1)
+
+
+def busy_words(trains: np.ndarray, layer: LayerDesign) -> np.ndarray:
+    """Which words of a step have set bits: integers (..., inputs) to bool (..., groups * planes),
+    the planes of a group together, lowest first."""
+    if layer.input_bits == 1:
+        return busy_groups(trains, layer.inputs_per_cycle)
+    planes = np.arange(layer.input_bits, dtype=np.int16)
+    bits = trains[..., None, :].astype(np.int16) >> planes[:, None] & 1
+    busy = busy_groups(bits, layer.inputs_per_cycle)  # (..., planes, groups)
+    return np.moveaxis(busy, -2, -1).reshape(*trains.shape[:-1], -1)
 
 
 def busy_groups(trains: np.ndarray, width: int) -> np.ndarray:
@@ -293,7 +304,7 @@ def step_source(
     events
         The samples, of a design that takes events.
     """
-    words = words_of_steps(busy_groups(trains, design.layers[0].inputs_per_cycle))
+    words = words_of_steps(busy_words(trains, design.layers[0]))
     if design.encodes_rates:
         busy = busy_groups(trains, design.layers[0].inputs_per_cycle)
         # The last group marks the end of a step, with spikes or without.

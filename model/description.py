@@ -23,11 +23,12 @@ from model.encoding import (
     SeriesEncoding,
     checked_integer,
 )
-from model.layer import Layer, pack_signs
+from model.layer import MAX_GAIN, Layer, pack_signs
 from model.legendre import LegendreMemory
 from model.neurons import Dynamics, NeuronKind, Reset
 
 __all__ = [
+    "MAX_GAIN",
     "MAX_STEPS",
     "Dynamics",
     "EventEncoding",

@@ -41,12 +41,23 @@ def stepwise(
     kind: NeuronKind = NeuronKind.LIF,
     sampled: bool = False,
     members: int = 1,
+    integers: tuple[tuple[int, bool], tuple[int, bool]] = ((1, False), (1, False)),
     **fields: Any,
 ) -> Design:
-    """A stepwise design with two layers; a fold is (lanes, inputs_per_cycle, times_per_cycle)."""
-    hidden = {"membrane_shift": 3, "membrane_bits": 10}
+    """A stepwise design with two layers; a fold is (lanes, inputs_per_cycle, times_per_cycle).
+
+    ``integers``: bits and sign of the inputs of each layer; where the second layer's are more than
+    spikes, neurons of the first are diffused quantisers.
+    """
+    hidden: dict[str, Any] = {"membrane_shift": 3, "membrane_bits": 10}
+    bits, signed = integers[1]
+    if bits > 1:
+        kind = NeuronKind.DIFFUSED
     if kind is NeuronKind.LIF:
         hidden["reset"] = "subtract"
+    elif kind is NeuronKind.DIFFUSED:
+        hidden = {"fraction_bits": 4, "membrane_bits": 4}
+        hidden |= {"emission_bits": bits, "emission_signed": signed}
     else:
         hidden |= {"synapse_shift": 2, "synapse_bits": 9}
         hidden |= {"refractory_shift": 2, "refractory_bits": 6}
@@ -55,17 +66,20 @@ def stepwise(
             fan_in=fan_in,
             neurons=neurons,
             fold=Fold(lanes=fold[0], inputs_per_cycle=fold[1], times_per_cycle=fold[2]),
-            potential_bits=fan_in.bit_length() + 1,
+            potential_bits=(fan_in << number[0] - 1).bit_length() + 1,
             threshold_bits=6,
+            input_bits=number[0],
+            input_signed=number[1],
             kind=here,
             dynamics=dynamics,
             members=1 if sampled else members,
             sampled=sampled,
         )
-        for fan_in, neurons, fold, here, dynamics in zip(
+        for fan_in, neurons, fold, number, here, dynamics in zip(
             sizes,
             sizes[1:],
             folds,
+            integers,
             (kind, NeuronKind.INTEGRATOR),
             (Dynamics(**hidden), Dynamics(membrane_bits=8)),
             strict=False,

@@ -90,3 +90,42 @@ def test_the_first_word_of_a_step_takes_the_place_of_the_sum_before(width):
             assert ctx.get(dut.potential) == expected[-dut.latency]
 
     run(dut, bench)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 8])
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 6])
+def test_a_word_of_a_plane_counts_its_power_of_two(width, depth):
+    design = stepwise(
+        sizes=(30, 10, 4),
+        folds=((4, width, 1), (4, 1, 1)),
+        integers=((depth, False), (1, False)),
+        sample_input="words",
+        encoding="series",
+    )
+    layer = design.layers[0]
+    dut = Lane(layer=layer)
+    assert dut.latency == lane_latency(layer) == (2 if width == 1 else 3)
+    rng = random.Random(width)
+    most = (1 << layer.potential_bits - 1) - 1
+    reached = set()
+
+    async def bench(ctx):
+        expected = [0] * dut.latency
+        for _ in range(600):
+            bits, spikes = rng.getrandbits(width), rng.getrandbits(width)
+            plane = rng.randrange(depth)
+            total = sum((1 if bits >> k & 1 else -1) for k in range(width) if spikes >> k & 1)
+            total <<= plane
+            clear = rng.random() < 0.02 or not -most - 1 <= expected[-1] + total <= most
+            ctx.set(dut.bits, bits)
+            ctx.set(dut.spikes, spikes)
+            ctx.set(dut.plane, plane)
+            ctx.set(dut.clear, clear)
+            expected.append(total + (0 if clear else expected[-1]))
+            reached.add(total)
+            await ctx.tick()
+            assert ctx.get(dut.potential) == expected[-dut.latency]
+
+    run(dut, bench)
+    if width < 4:
+        assert {min(reached), max(reached)} == {-width << depth - 1, width << depth - 1}

@@ -12,6 +12,7 @@ from hw.write_target import threshold_target, weight_target, write_targets
 from model.description import Dynamics, Layer, NeuronKind, RateEncoding, Readout
 from model.encoding import EventEncoding
 from tests.hw.designs import stepwise, two_layers
+from tests.series import make_series
 from tests.stepwise import make_network
 
 FOLDS = [Fold(lanes=4, inputs_per_cycle=2, times_per_cycle=2), Fold(lanes=3, inputs_per_cycle=2)]
@@ -179,7 +180,7 @@ def test_drawn_layers_take_as_many_generator_words():
             "pixels_per_cycle must equal the first layer's inputs_per_cycle 1 with rate encoding, "
             "not 2",
         ),
-        ({"encoding": "bits"}, "encoding must be latency, rate or events, not 'bits'"),
+        ({"encoding": "bits"}, "encoding must be latency, rate, events or series, not 'bits'"),
         ({"spram_layer": 2}, "spram_layer must be 0 or 1, not 2"),
     ],
 )
@@ -206,6 +207,87 @@ def test_contradictions(fields, message):
 def test_folds_that_do_not_fit(fields, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         stepwise(**fields)
+
+
+def integer_design(**fields):
+    return stepwise(
+        integers=((4, True), (3, False)), sample_input="words", encoding="series", **fields
+    )
+
+
+def test_sizes_of_integers():
+    design = integer_design(folds=((4, 2, 1), (4, 1, 1)))
+    first, second = design.layers
+    assert (first.input_bits, first.input_signed, first.step_words) == (4, True, 6 * 4)
+    assert (first.output_bits, first.output_signed, first.gain_bits) == (3, False, 3)
+    assert (second.input_bits, second.input_signed, second.output_bits) == (3, False, 1)
+    assert (second.output_signed, second.gain_bits) == (False, 0)
+    assert first.threshold_row_bits == first.threshold_bits + 3
+    assert design.sample_words == 6 * 4 * 6
+    assert [stepwise().layers[0].output_bits, stepwise().layers[0].step_words] == [1, 12]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"input_bits": 10}, "input_bits must be an integer in 1..9, not 10"),
+        (
+            {"input_bits": 1, "input_signed": True},
+            "input_bits must be an integer in 2..9, not 1",
+        ),
+        (
+            {"kind": NeuronKind.SINGLE_SPIKE, "dynamics": None},
+            "input_bits of a single-spike layer must be 1, not 3",
+        ),
+    ],
+)
+def test_integers_have_widths(fields, message):
+    with pytest.raises((ValueError, TypeError), match=f"^{re.escape(message)}$"):
+        dataclasses.replace(integer_design().layers[1], **fields)
+
+
+def test_a_layer_takes_what_the_one_before_emits():
+    first, second = integer_design().layers
+    message = (
+        "Input bits and sign of layer 1 must be those of what layer 0 emits, (3, False), "
+        "not (3, True)"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        dataclasses.replace(
+            integer_design(), layers=(first, dataclasses.replace(second, input_signed=True))
+        )
+
+
+def test_networks_of_other_integers_are_refused_by_name():
+    network = make_series(seed=3, channels=6, hidden=(5,))
+    folds = [Fold(lanes=2), Fold(lanes=3)]
+    design = Design.for_networks([network], folds, sample_input="words")
+    design.check(network)
+    first = design.layers[0]
+    largest = 6 << first.input_bits - 1
+    assert first.potential_bits == largest.bit_length() + 1
+    layer = network.layers[0]
+    emitted, bits = 1 + first.output_bits, first.input_bits + 1
+    dynamics = dataclasses.replace(layer.dynamics, emission_bits=emitted, emission_signed=True)
+    cases = [
+        (
+            dataclasses.replace(layer, input_bits=bits),
+            f"Input bits of layer 0 must be {first.input_bits}, not {bits}",
+        ),
+        (
+            dataclasses.replace(layer, input_signed=False),
+            "Input signed of layer 0 must be True, not False",
+        ),
+        (
+            dataclasses.replace(layer, dynamics=dynamics),
+            f"Emission bits of layer 0 must be {first.output_bits}, not {emitted}",
+        ),
+    ]
+    for other, message in cases:
+        with pytest.raises(CapacityError, match=f"^{re.escape(message)}$"):
+            first.check(other, 0)
+    with pytest.raises(ValueError, match=r"^Layers of one gateware must have the same input bits"):
+        LayerDesign.for_layers([layer, cases[0][0]], folds[0])
 
 
 def test_single_spike_designs_have_no_members():
