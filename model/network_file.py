@@ -147,17 +147,23 @@ def _layer(path: Path, name: str, fields: dict[str, Any], tensors: dict[str, np.
 
 def _memory(fields: dict[str, Any], tensors: dict[str, np.ndarray]) -> LegendreMemory:
     given: dict[str, Any] = {name: tensors[f"memory.{name}"] for name in _MEMORY_TENSORS}
+    _check_fields("Memory", LegendreMemory, {*fields, *given})
     return LegendreMemory(**fields, **given)
 
 
 def _dynamics(name: str, fields: dict[str, Any] | None) -> Dynamics | None:
-    known = {field.name for field in dataclasses.fields(Dynamics)}
     if fields is None:
         return None
-    for field in sorted(known ^ set(fields)):
-        rule = "have" if field in known else "not have"
-        raise NetworkError(f"Dynamics of {_noun(name)} must {rule} a field {field!r}")
+    _check_fields(f"Dynamics of {_noun(name)}", Dynamics, set(fields))
     return Dynamics(**fields)
+
+
+def _check_fields(noun: str, kind: type, found: set[str]) -> None:
+    """Refuse fields that a dataclass lacks or misses."""
+    known = {field.name for field in dataclasses.fields(kind)}
+    for field in sorted(known ^ found):
+        rule = "have" if field in known else "not have"
+        raise NetworkError(f"{noun} must {rule} a field {field!r}")
 
 
 def _network(path: Path, description: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:

@@ -16,9 +16,10 @@ from model.encoding import (
     LatencyEncoding,
     NetworkError,
     RateEncoding,
+    SeriesEncoding,
     encoding_from_json,
 )
-from model.spike_trains import latency_trains, rate_trains
+from model.spike_trains import latency_trains, rate_trains, series_trains
 
 CAMERA = EventEncoding(width=34, height=34, crop_width=34, crop_height=34, bin_us=5000, steps=60)
 EXAMPLES: tuple[Encoding, ...] = (
@@ -28,6 +29,8 @@ EXAMPLES: tuple[Encoding, ...] = (
     RateEncoding(steps=16, phase=3),
     CAMERA,
     dataclasses.replace(CAMERA, shift=1, left=2, crop_width=31, merge_polarity=True),
+    SeriesEncoding(steps=784),
+    SeriesEncoding(steps=30, channels=12, zero=128, bits=4, shift=4),
 )
 
 
@@ -57,6 +60,16 @@ def test_tail_steps_are_silent() -> None:
     assert (encoding.steps, encoding.table()[6]) == (5, 5)
     trains = latency_trains(encoding, np.array([[255, 200, 199, 7, 6]], np.uint8))
     assert trains[0].tolist() == [[1, 1, 0, 0, 0], [0] * 5, [0, 0, 1, 1, 0], [0] * 5, [0] * 5]
+
+
+def test_layers_see_shifted_and_clamped_integers() -> None:
+    encoding = SeriesEncoding(steps=6, zero=100, bits=4, shift=3)
+    series = np.array([[[0], [99], [100], [108], [255], [163]]], np.uint8)
+    trains = series_trains(encoding, series)
+    assert trains.dtype == np.int16
+    assert trains[0, :, 0].tolist() == [-8, -1, 0, 1, 7, 7]  # -13 and 19 are clamped
+    whole = SeriesEncoding(steps=6, zero=100)
+    assert series_trains(whole, series)[0, :, 0].tolist() == [-100, -1, 0, 8, 155, 63]
 
 
 def test_inputs_of_a_camera() -> None:
@@ -94,7 +107,7 @@ def test_refusals() -> None:
     ):
         refuses(message, dataclasses.replace, CAMERA, **change)
     refuses(
-        "Encoding must be one of latency, rate, events, not 'phase'",
+        "Encoding must be one of latency, rate, events, series, not 'phase'",
         encoding_from_json,
         {"kind": "phase"},
     )

@@ -135,6 +135,9 @@ def test_other_format_version_is_refused(saved: Path, version: object) -> None:
         "input_shape",
         "inverse_temperature",
         "layers",
+        "memory",
+        "encoder",
+        "encoder_shifts",
         "fingerprint",
         "metadata",
     ],
@@ -166,7 +169,8 @@ def test_contradictions_are_named(saved: Path) -> None:
         fields=lambda description: description["layers"][1].update(fan_in=4),
     )
     case(
-        "Neuron kind must be one of single-spike-if, lif, spike-response, integrator, not 'izh'",
+        "Neuron kind must be one of single-spike-if, lif, spike-response, diffused-quantiser, "
+        "integrator, not 'izh'",
         fields=lambda description: description["layers"][1].update(kind="izh"),
     )
     case(
