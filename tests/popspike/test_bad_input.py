@@ -13,7 +13,8 @@ import pytest
 
 from firmware import driver
 from firmware.driver import Device
-from firmware.transport import PtyTransport
+from firmware.image import device_image
+from firmware.transport import Closing, PtyTransport
 from hw.image_layout import LoadState
 from model.network_file import save_network
 from popspike import devices
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.slow
 Disturb = Callable[[int, bytes], bytes]
 
 
-class Cable:
+class Cable(Closing):
     """A line to a board that changes what the host sends, piece by piece."""
 
     def __init__(self, path: str, disturb: Disturb) -> None:
@@ -138,12 +139,9 @@ def test_corrupted_frames_are_sent_again(
         at = len(piece) // 2
         return piece[:at] + bytes([piece[at] ^ 0x10]) + piece[at + 1 :]
 
-    cable = Cable(board.path, flip)
-    try:
+    with Cable(board.path, flip) as cable:
         options = ("-d", files[1], "--images", 5, "--json", "--port", cable.path)
         facts = popspike("run", files[0], *options).json()
-    finally:
-        cable.close()
     assert facts["runs"][0]["mismatches"] == 0
     assert state(board) == (LoadState.ACTIVE, held, ("frame",))
 
@@ -156,11 +154,8 @@ def test_a_line_that_carries_nothing_right(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(devices, "_SIMULATED_TIMEOUT_S", 0.2)
-    cable = Cable(board.path, lambda _number, piece: bytes(len(piece)))
-    try:
+    with Cable(board.path, lambda _number, piece: bytes(len(piece))) as cable:
         answer = popspike("load", files[0], "--port", cable.path)
-    finally:
-        cable.close()
     assert answer.code == 2
     assert "error: The board does not answer (5 tries in 1 seconds). Check the port" in answer.err
     assert state(board)[:2] == (LoadState.ACTIVE, held)
@@ -177,17 +172,32 @@ def test_a_load_that_is_cut_leaves_no_network_and_a_clean_one_works(
         # The window, the begin, two parts, half of one.
         return piece if number < 5 else piece[: len(piece) // 2] if number == 5 else b""
 
-    cable = Cable(board.path, break_off)
-    try:
-        with monkeypatch.context() as short:
-            short.setattr(driver, "_LOAD_PART", 200)
-            short.setattr(devices, "_SIMULATED_TIMEOUT_S", 0.5)
-            answer = popspike("load", files[0], "--port", cable.path)
-    finally:
-        cable.close()
+    with Cable(board.path, break_off) as cable, monkeypatch.context() as short:
+        short.setattr(driver, "_LOAD_PART", 200)
+        short.setattr(devices, "_SIMULATED_TIMEOUT_S", 0.5)
+        answer = popspike("load", files[0], "--port", cable.path)
     assert answer.code == 2
     assert "error: The board does not answer" in answer.error()
     assert state(board)[:2] == (LoadState.LOADING, 0)
     facts = popspike("load", files[0], "--port", board.path, "--json").json()
     assert facts["fingerprint"] == f"{held:#010x}"
     assert state(board)[:2] == (LoadState.ACTIVE, held)
+
+
+@pytest.mark.parametrize("kept", [3, 20, -1])
+def test_a_truncated_device_image_is_refused_by_the_board(
+    popspike: Command,
+    files: tuple[Path, Path],
+    board: VirtualBoard,
+    held: int,
+    monkeypatch: pytest.MonkeyPatch,
+    kept: int,
+) -> None:
+    with monkeypatch.context() as cut:
+        cut.setattr(driver, "device_image", lambda *given: device_image(*given)[:kept])
+        answer = popspike("load", files[0], "--port", board.path)
+    assert answer.code == 2
+    assert "error: The board refused the request: image (length)" in answer.error()
+    assert state(board)[:2] == (LoadState.NONE, 0)
+    facts = popspike("load", files[0], "--port", board.path, "--json").json()
+    assert facts["fingerprint"] == f"{held:#010x}"
