@@ -54,8 +54,10 @@ def memory_inputs(network: Network, samples: Any) -> np.ndarray:
     ValueError
         If the samples are no series for this network.
     """
-    assert isinstance(network.encoding, SeriesEncoding)
-    return series_integers(network.encoding, check_series(network, samples))
+    encoding, memory = network.encoding, network.memory
+    assert isinstance(encoding, SeriesEncoding)
+    assert memory is not None
+    return series_integers(encoding, check_series(encoding, samples, window=memory.window))
 
 
 def memory_trains(network: Network, samples: Any, *, record: bool = False) -> MemoryTrains:

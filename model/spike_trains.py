@@ -51,16 +51,20 @@ def check_images(network: Network, samples: Any) -> np.ndarray:
     return images.reshape(len(images), found)
 
 
-def check_series(network: Network, samples: Any) -> np.ndarray:
-    """Refuse what is not series for a network, and fill those that are too short.
+def check_series(
+    encoding: SeriesEncoding, samples: Any, *, window: int | None = None
+) -> np.ndarray:
+    """Refuse what is not series of an encoding, and fill those that are too short.
 
     Parameters
     ----------
-    network
-        A network with a series encoding.
+    encoding
+        What series are wanted.
     samples
         uint8 (N, T', channels), or (N, T' * channels) step by step, with T' from 1 to the T steps
         of the encoding.
+    window
+        Of the memory behind it, for the text of an error.
 
     Returns
     -------
@@ -72,8 +76,6 @@ def check_series(network: Network, samples: Any) -> np.ndarray:
     ValueError
         If the samples are events, not uint8, of another number of channels, empty or too long.
     """
-    encoding = network.encoding
-    assert isinstance(encoding, SeriesEncoding)
     if isinstance(samples, Events):
         raise ValueError("Samples must be series for this network, not events")
     series = np.asarray(samples)
@@ -94,9 +96,9 @@ def check_series(network: Network, samples: Any) -> np.ndarray:
         )
     steps = series.shape[1] // (1 if series.ndim == 3 else channels)
     if not 1 <= steps <= encoding.steps:
-        window = f" (window of the memory {network.memory.window})" if network.memory else ""
+        memory = f" (window of the memory {window})" if window else ""
         raise ValueError(
-            f"Series must have 1 to {encoding.steps} steps for this network{window}, not {steps}"
+            f"Series must have 1 to {encoding.steps} steps for this network{memory}, not {steps}"
         )
     whole = np.full((len(series), encoding.steps, channels), encoding.zero, dtype=np.uint8)
     whole[:, encoding.steps - steps :] = series.reshape(len(series), steps, channels)
@@ -133,7 +135,8 @@ def spike_trains(network: Network, samples: Any) -> np.ndarray:
             raise ValueError("Samples must be events for this network, not images")
         return rasterise(encoding, samples)
     if isinstance(encoding, SeriesEncoding):
-        return series_trains(encoding, check_series(network, samples))
+        window = network.memory.window if network.memory is not None else None
+        return series_trains(encoding, check_series(encoding, samples, window=window))
     images = check_images(network, samples)
     if isinstance(encoding, RateEncoding):
         return rate_trains(encoding, images)

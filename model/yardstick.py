@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Yardsticks: networks of float weights that binary ones are measured against.
 
-Same encoding, neurons, sizes and decision rule, float32 weights and thresholds, leaks as real
-multiplications; no gateware runs them. A file of its own kind (safetensors, metadata entry
-``popspike-yardstick``), so that nothing takes one for a network.
+Same encoding, sizes and decision rule, float32 weights and thresholds; no gateware runs them. A
+file of its own kind (safetensors, metadata entry ``popspike-yardstick``), so that nothing takes one
+for a network.
 """
 
 import dataclasses
@@ -21,8 +21,16 @@ from safetensors.numpy import save_file
 from model.description import Dynamics, NetworkError, NeuronKind
 from model.encoding import Encoding, EventEncoding, SeriesEncoding, encoding_from_json
 from model.events import Events, rasterise
+from model.lmu_yardstick import LmuYardstick
 
-__all__ = ["YARDSTICK_VERSION", "Yardstick", "load_yardstick", "save_yardstick"]
+__all__ = [
+    "YARDSTICK_VERSION",
+    "LmuYardstick",
+    "SpikingYardstick",
+    "Yardstick",
+    "load_yardstick",
+    "save_yardstick",
+]
 
 YARDSTICK_VERSION = 1
 
@@ -30,8 +38,10 @@ _KEY = "popspike-yardstick"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Yardstick:
-    """A float network, as trained with the rule ``full-precision``.
+class SpikingYardstick:
+    """A spiking network of float weights, with leaks as real multiplications.
+
+    As trained with the rule ``full-precision``.
 
     Parameters
     ----------
@@ -126,26 +136,63 @@ class Yardstick:
             parts.append((scores - torch.from_numpy(self.thresholds[-1])).numpy())
         return np.concatenate(parts)
 
+    def contents(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Plain values and arrays for a file."""
+        arrays = {}
+        for index, (weight, threshold) in enumerate(
+            zip(self.weights, self.thresholds, strict=True)
+        ):
+            arrays[f"layer{index}.weights"] = weight
+            arrays[f"layer{index}.thresholds"] = threshold
+        fields = {
+            "kind": str(self.kind),
+            "dynamics": [dataclasses.asdict(each) for each in self.dynamics],
+            "burn_in": self.burn_in,
+        }
+        return fields, arrays
+
+    @classmethod
+    def from_contents(
+        cls, fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray], **common: Any
+    ) -> "SpikingYardstick":
+        """Inverse of `contents`; ``common``: encoding, input shape and the like."""
+        layers = range(len(fields["dynamics"]) + 1)
+        return cls(
+            kind=fields["kind"],
+            dynamics=tuple(Dynamics(**each) for each in fields["dynamics"]),
+            burn_in=int(fields["burn_in"]),
+            weights=tuple(arrays[f"layer{index}.weights"] for index in layers),
+            thresholds=tuple(arrays[f"layer{index}.thresholds"] for index in layers),
+            **common,
+        )
+
+
+#: A yardstick of any form.
+Yardstick = SpikingYardstick | LmuYardstick
+
+# Forms by the name that a file gives them; files without a name are of the first.
+_FORMS: dict[str, type[SpikingYardstick] | type[LmuYardstick]] = {
+    "spiking": SpikingYardstick,
+    "lmu": LmuYardstick,
+}
+
 
 def save_yardstick(yardstick: Yardstick, path: str | os.PathLike[str]) -> Path:
     """Write a yardstick beside its final name, then rename; returns the path."""
     path = Path(path)
+    fields, arrays = yardstick.contents()
     description = {
         "format": YARDSTICK_VERSION,
+        "form": next(form for form, kind in _FORMS.items() if isinstance(yardstick, kind)),
         "encoding": yardstick.encoding.to_json(),
-        "kind": str(yardstick.kind),
-        "dynamics": [dataclasses.asdict(each) for each in yardstick.dynamics],
-        "burn_in": yardstick.burn_in,
+        **fields,
         "input_shape": list(yardstick.input_shape),
         "inverse_temperature": yardstick.inverse_temperature,
         "metadata": dict(yardstick.metadata),
     }
-    tensors = {}
-    for index, (weight, threshold) in enumerate(
-        zip(yardstick.weights, yardstick.thresholds, strict=True)
-    ):
-        tensors[f"layer{index}.weights"] = np.ascontiguousarray(weight, dtype=np.float32)
-        tensors[f"layer{index}.thresholds"] = np.ascontiguousarray(threshold, dtype=np.float32)
+    tensors = {
+        name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -162,7 +209,7 @@ def load_yardstick(path: str | os.PathLike[str]) -> Yardstick:
     Raises
     ------
     NetworkError
-        If the file is missing, damaged, of another kind or version, or contradicts itself.
+        If the file is missing, damaged, of another kind, form or version, or contradicts itself.
     """
     path = Path(path)
     if not path.is_file():
@@ -181,14 +228,13 @@ def load_yardstick(path: str | os.PathLike[str]) -> Yardstick:
         fields = json.loads(text)
         if fields["format"] != YARDSTICK_VERSION:
             raise NetworkError(f"format must be {YARDSTICK_VERSION}, not {fields['format']!r}")
-        layers = range(len(fields["dynamics"]) + 1)
-        return Yardstick(
+        form = fields.get("form", "spiking")
+        if form not in _FORMS:
+            raise NetworkError(f"form must be one of {', '.join(_FORMS)}, not {form!r}")
+        return _FORMS[form].from_contents(
+            fields,
+            tensors,
             encoding=encoding_from_json(fields["encoding"]),
-            kind=fields["kind"],
-            dynamics=tuple(Dynamics(**each) for each in fields["dynamics"]),
-            burn_in=int(fields["burn_in"]),
-            weights=tuple(tensors[f"layer{index}.weights"] for index in layers),
-            thresholds=tuple(tensors[f"layer{index}.thresholds"] for index in layers),
             input_shape=tuple(fields["input_shape"]),
             inverse_temperature=float(fields["inverse_temperature"]),
             metadata=fields["metadata"],

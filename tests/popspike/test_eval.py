@@ -14,7 +14,7 @@ from model.description import Dynamics, NeuronKind, Reset
 from model.encoding import EventEncoding, RateEncoding
 from model.evaluate import evaluate
 from model.network_file import NetworkFileError, load_network, save_network
-from model.yardstick import Yardstick, save_yardstick
+from model.yardstick import SpikingYardstick, save_yardstick
 from tests.popspike.conftest import Command
 from tests.stepwise import make_network
 
@@ -162,7 +162,7 @@ def yardstick(path: Path) -> Path:
     hidden = Dynamics.bounded(
         kind=NeuronKind.LIF, fan_in=20, membrane_shift=3, reset=Reset.SUBTRACT
     )
-    made = Yardstick(
+    made = SpikingYardstick(
         encoding=RateEncoding(steps=8),
         kind=NeuronKind.LIF,
         dynamics=(hidden,),

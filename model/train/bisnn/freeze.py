@@ -11,7 +11,7 @@ from model.description import Dynamics, Layer, Network, NeuronKind, Readout
 from model.train.bisnn.config import Form
 from model.train.bisnn.network import SpikingStack
 from model.train.bisnn.rules import Rule, probabilities
-from model.yardstick import Yardstick
+from model.yardstick import SpikingYardstick
 
 __all__ = ["committee_signs", "freeze", "freeze_floats"]
 
@@ -119,11 +119,11 @@ def freeze_floats(
     input_shape: tuple[int, ...] = (),
     inverse_temperature: float | None = None,
     metadata: dict[str, Any] | None = None,
-) -> Yardstick:
+) -> SpikingYardstick:
     """Keep a full-precision network as it is; parameters as for `freeze`."""
     hidden = range(len(network.config.hidden))
     thresholds = [network.thresholds(index) for index in hidden] + [network.output_thresholds()]
-    return Yardstick(
+    return SpikingYardstick(
         encoding=network.config.encoding,
         kind=network.config.neuron.kind,
         dynamics=tuple(network.dynamics(index) for index in hidden),
