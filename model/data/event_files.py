@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from model.data.errors import DataError
-from model.data.forms import PART_NAMES, part_numbers
+from model.data.forms import PART_NAMES, checked_labels, part_numbers
 from model.data.samples import Source
 from model.events import EventError, Events
 
@@ -243,16 +243,8 @@ def user_events(path: Path, arrays: Mapping[str, np.ndarray]) -> Source:
         )
     except EventError as error:
         raise DataError(f"Data file {path}: {error}") from None
-    labels = arrays["labels"]
-    if labels.dtype.kind not in "iu" or labels.shape != (len(events),):
-        raise DataError(
-            f"labels of {path} must be integers of shape ({len(events)},), "
-            f"not {labels.dtype} of shape {labels.shape}"
-        )
-    if labels.size and labels.min() < 0:
-        raise DataError(f"labels of {path} must not be negative, not {labels.min()}")
     return Source(
-        labels=labels.astype(np.int64),
+        labels=checked_labels(path, "labels", arrays["labels"], len(events)),
         numbers=part_numbers(path, arrays.get("split"), len(events)),
         take=lambda index: events[index],
     )

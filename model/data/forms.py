@@ -12,7 +12,15 @@ import numpy as np
 from model.data.errors import DataError
 from model.data.samples import Source
 
-__all__ = ["PART_NAMES", "load_npz", "parse_csv", "parse_idx", "part_numbers", "user_samples"]
+__all__ = [
+    "PART_NAMES",
+    "checked_labels",
+    "load_npz",
+    "parse_csv",
+    "parse_idx",
+    "part_numbers",
+    "user_samples",
+]
 
 #: Parts in the order of the numbers that an .npz may use for them.
 PART_NAMES = ("train", "validation", "test")
@@ -104,16 +112,8 @@ def user_samples(path: Path, arrays: Mapping[str, np.ndarray]) -> Source:
             f"x of {path} must be uint8 of shape (N, features), (N, height, width) or "
             f"(N, steps, channels), not {x.dtype} of shape {x.shape}{_misfit(x)}"
         )
-    if y.dtype.kind not in "iu" or y.shape != x.shape[:1]:
-        raise DataError(
-            f"y of {path} must be integers of shape ({x.shape[0]},), "
-            f"not {y.dtype} of shape {y.shape}"
-        )
-    labels = y.astype(np.int64)
-    if labels.min() < 0:
-        raise DataError(f"y of {path} must not be negative, not {labels.min()}")
     return Source(
-        labels=labels,
+        labels=checked_labels(path, "y", y, len(x)),
         numbers=part_numbers(path, arrays.get("split"), x.shape[0]),
         take=lambda index: x[index],
         zero=_zero(path, arrays.get("zero", np.array(0))),
@@ -137,6 +137,24 @@ def _zero(path: Path, zero: np.ndarray) -> int:
     if zero.size != 1 or zero.dtype.kind not in "iu" or not 0 <= int(zero.reshape(())) <= 255:
         raise DataError(f"zero of {path} must be one integer in 0..255, not {zero!r}")
     return int(zero.reshape(()))
+
+
+def checked_labels(path: Path, key: str, labels: np.ndarray, count: int) -> np.ndarray:
+    """Labels of a user's file as int64 (count,).
+
+    Raises
+    ------
+    DataError
+        Naming the file and the key, if there are others than integers from 0, one a sample.
+    """
+    if labels.dtype.kind not in "iu" or labels.shape != (count,):
+        raise DataError(
+            f"{key} of {path} must be integers of shape ({count},), "
+            f"not {labels.dtype} of shape {labels.shape}"
+        )
+    if labels.size and labels.min() < 0:
+        raise DataError(f"{key} of {path} must not be negative, not {labels.min()}")
+    return labels.astype(np.int64)
 
 
 def part_numbers(path: Path, split: np.ndarray | None, count: int) -> np.ndarray | None:

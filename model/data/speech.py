@@ -115,6 +115,11 @@ class SpeechFeatures:
         ----------
         samples
             int16 (samples,).
+
+        Raises
+        ------
+        DataError
+            If a band is so narrow or high that no frequency of the transform lies in it.
         """
         count = min(max(0, 1 + (samples.size - self.window) // self.hop), self.frames)
         series = np.full((self.frames, self.channels), SILENCE, dtype=np.uint8)
@@ -158,6 +163,13 @@ def _tables(features: SpeechFeatures) -> tuple[np.ndarray, np.ndarray, np.ndarra
     hertz = (bins * RATE / _POINTS)[:, None]
     rise, fall = (hertz - left) / (middle - left), (right - hertz) / (right - middle)
     bands = np.minimum(rise, fall).clip(0)
+    empty = np.flatnonzero(bands.sum(0) == 0)
+    if empty.size:
+        raise DataError(
+            f"Bands of speech features must hold a multiple of {RATE / _POINTS} Hz below "
+            f"{RATE // 2} Hz each, not none as band {empty[0]}, {left[empty[0]]:.0f} to "
+            f"{right[empty[0]]:.0f} Hz"
+        )
     bands /= bands.sum(0)
     doublings = np.arange(1, 62 * features.resolution) / features.resolution
     return (

@@ -122,6 +122,14 @@ def test_speech_features_refuse(changed: dict[str, Any], text: str) -> None:
         SpeechFeatures(**changed)
 
 
+def test_bands_without_a_frequency_are_refused() -> None:
+    narrow, high = SpeechFeatures(bands=64, high_hz=1000), SpeechFeatures(high_hz=6000)
+    for features, band in ((narrow, "0, 100 to 1"), (high, "14, 4437 to 6000")):
+        text = f"^Bands of speech features must hold .* each, not none as band {band}"
+        with pytest.raises(DataError, match=text):
+            features.series(np.zeros(400, np.int16))
+
+
 def archive(files: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as file:
