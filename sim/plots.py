@@ -4,20 +4,27 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from model.description import Network
 from model.golden import Trace
 from model.golden import run as run_golden
+from model.step_trace import StepwiseTrace
 from sim.verify import Verification
 
 __all__ = ["plot_network", "plot_verification"]
 
 _MODEL = "#9db8d9"
 _HARDWARE = "#c1272d"
-#: Hidden neurons whose membrane is drawn: those that fire first.
+#: Hidden neurons whose membrane is drawn: those that fire first, or most.
 _TRACES = 6
+#: Spikes of a layer from which on they are drawn smaller.
+_MANY = 2000
+
+# Steps and neurons of the spikes of a layer, its steps and neurons in all.
+_Spikes = tuple[np.ndarray, np.ndarray, int, int]
 
 
 def plot_verification(
@@ -28,6 +35,8 @@ def plot_verification(
     image: int = 0,
 ) -> Path:
     """Draw one image of a verification: every potential that the simulated hardware had.
+
+    Of a stepwise network the membranes after each step, of a committee those of its first member.
 
     Parameters
     ----------
@@ -48,6 +57,8 @@ def plot_verification(
     if not 0 <= image < verification.images:
         raise ValueError(f"Image must be below {verification.images}, not {image}")
     seen = [layer[image] if image < len(layer) else None for layer in verification.rtl_potentials]
+    if isinstance(verification.trace, StepwiseTrace):
+        return _draw_steps(network, verification.trace, image, seen, Path(path))
     return _draw(network, verification.trace, image, seen, None, Path(path), "simulated RTL")
 
 
@@ -91,21 +102,15 @@ def _draw(
     source: str,
 ) -> Path:
     """One row a layer, inputs first: raster on the left, membranes on the right."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     steps = network.steps
-    rows = len(network.layers) + 1
-    figure = Figure(figsize=(11, 2.2 + 2.6 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, 2, squeeze=False)
+    figure, axes = _rows(len(network.layers) + 1)
     arrivals = trace.input_steps[image].numpy()
 
     shape = network.input_shape if len(network.input_shape) == 2 else (1, network.features)
     picture = np.where(arrivals < steps, steps - arrivals, 0).reshape(shape)
     axes[0, 1].imshow(picture, cmap="gray", aspect="equal" if shape[0] > 1 else "auto")
     axes[0, 1].set(title="input (bright = early spike)", xticks=[], yticks=[])
-    _raster(axes[0, 0], arrivals, None, steps, "input")
+    _raster(axes[0, 0], _first_spikes(arrivals, steps), _spiking("input", arrivals, steps))
 
     for layer, potentials in enumerate(trace.potentials):
         is_output = layer == len(network.layers) - 1
@@ -118,17 +123,73 @@ def _draw(
             found = np.where(reached.any(0), reached.argmax(0), steps)
         else:
             found = np.asarray(output_steps) if is_output and output_steps is not None else None
-        _raster(axes[layer + 1, 0], fired, found, steps, name)
+        spikes = None if found is None else _first_spikes(found, steps)
+        _raster(
+            axes[layer + 1, 0], _first_spikes(fired, steps), _spiking(name, fired, steps), spikes
+        )
         chosen = np.argsort(fired, kind="stable")[: len(fired) if is_output else _TRACES]
         winner = int(trace.winners[image]) if is_output else None
-        _membranes(axes[layer + 1, 1], golden, hardware, chosen, winner, name)
-    handles, labels = [_mark(axes[0, 0], _MODEL, "s")], ["golden model"]
-    if output_steps is not None or any(layer is not None for layer in seen):
-        handles.append(_mark(axes[0, 0], _HARDWARE, "x"))
+        what = "all outputs, the class bold" if is_output else "the first to spike"
+        title = f"{name}: potential - threshold ({what})"
+        _membranes(axes[layer + 1, 1], golden, hardware, chosen, winner, title)
+        axes[layer + 1, 1].axhline(0, color="black", linewidth=0.8, linestyle=":")
+    has_hardware = output_steps is not None or any(layer is not None for layer in seen)
+    return _finish(
+        figure, network, int(trace.winners[image]), path, source if has_hardware else None
+    )
+
+
+def _draw_steps(
+    network: Network,
+    trace: StepwiseTrace,
+    image: int,
+    seen: Sequence[np.ndarray | None],
+    path: Path,
+) -> Path:
+    """One row a layer of a stepwise network: what enters it left, its membranes right."""
+    figure, axes = _rows(len(network.layers))
+    entering = [trace.input_spikes[image], *(spikes[0, image] for spikes in trace.spikes)]
+    winner = int(trace.winners[image])
+    for layer, (states, given) in enumerate(zip(trace.states, entering, strict=True)):
+        is_output = layer == len(network.layers) - 1
+        spikes = np.nonzero(given.numpy())
+        name = "input" if layer == 0 else f"hidden layer {layer - 1}"
+        _raster(axes[layer, 0], (*spikes, *given.shape), f"{name}: {len(spikes[0])} spikes")
+        membranes = states["membrane"][0, image].numpy()
+        counts = np.zeros(membranes.shape[1]) if is_output else trace.spikes[layer][0, image].sum(0)
+        chosen = np.argsort(-np.asarray(counts), kind="stable")
+        name = "output" if is_output else f"hidden layer {layer}"
+        what = "all outputs, the class bold" if is_output else "the busiest"
+        _membranes(
+            axes[layer, 1],
+            membranes,
+            seen[layer],
+            chosen if is_output else chosen[:_TRACES],
+            winner if is_output else None,
+            f"{name}: membrane after the step ({what})",
+        )
+    return _finish(figure, network, winner, path, "simulated RTL")
+
+
+def _rows(count: int) -> tuple[Any, np.ndarray]:
+    """A figure, and its axes: a row for each layer, two columns."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 2.2 + 2.6 * count), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(count, 2, squeeze=False)
+
+
+def _finish(figure: Any, network: Network, winner: int, path: Path, source: str | None) -> Path:
+    """Legend and title, then the file."""
+    handles, labels = [_mark(figure.axes[0], _MODEL, "s")], ["golden model"]
+    if source is not None:
+        handles.append(_mark(figure.axes[0], _HARDWARE, "x"))
         labels.append(source)
     figure.legend(handles, labels, loc="outside upper right", ncols=2)
     figure.suptitle(
-        f"{'-'.join(map(str, network.sizes))}, {steps} steps: class {int(trace.winners[image])}",
+        f"{'-'.join(map(str, network.sizes))}, {network.steps} steps: class {winner}",
         x=0.02,
         ha="left",
     )
@@ -137,26 +198,33 @@ def _draw(
     return path
 
 
-def _mark(axes: object, color: str, marker: str) -> object:
+def _first_spikes(fired: np.ndarray, steps: int) -> _Spikes:
+    """Spikes of a layer whose neurons fire once, from the step of each."""
+    (neurons,) = np.nonzero(fired < steps)
+    return fired[neurons], neurons, steps, len(fired)
+
+
+def _spiking(name: str, fired: np.ndarray, steps: int) -> str:
+    """How many of a layer fire."""
+    what = "inputs" if name == "input" else "neurons"
+    return f"{name}: {int((fired < steps).sum())} of {len(fired)} {what} spike"
+
+
+def _mark(axes: Any, color: str, marker: str) -> Any:
     """An empty series for the legend."""
     return axes.plot([], [], marker, color=color, linestyle="none")[0]
 
 
-def _raster(
-    axes: object, fired: np.ndarray, found: np.ndarray | None, steps: int, name: str
-) -> None:
+def _raster(axes: Any, spikes: _Spikes, title: str, found: _Spikes | None = None) -> None:
     """Spikes of a layer: step to the right, neuron upwards."""
-    neurons = np.arange(len(fired))
-    spikes = fired < steps
-    axes.plot(fired[spikes], neurons[spikes], "s", color=_MODEL, markersize=5)
+    times, neurons, steps, count = spikes
+    axes.plot(times, neurons, "s", color=_MODEL, markersize=5 if len(times) < _MANY else 2)
     if found is not None:
-        spikes = found < steps
-        axes.plot(found[spikes], neurons[spikes], "x", color=_HARDWARE, markersize=3.5, mew=0.8)
-    what = "inputs" if name == "input" else "neurons"
+        axes.plot(found[0], found[1], "x", color=_HARDWARE, markersize=3.5, mew=0.8)
     axes.set(
-        title=f"{name}: {int((fired < steps).sum())} of {len(fired)} {what} spike",
+        title=title,
         xlim=(-0.5, steps - 0.5),
-        ylim=(-0.5, len(fired) - 0.5),
+        ylim=(-0.5, count - 0.5),
         xlabel="step",
         ylabel="neuron",
     )
@@ -164,20 +232,18 @@ def _raster(
 
 
 def _membranes(
-    axes: object,
+    axes: Any,
     golden: np.ndarray,
     hardware: np.ndarray | None,
     chosen: np.ndarray,
     winner: int | None,
-    name: str,
+    title: str,
 ) -> None:
-    """Potentials over time; 0 is the threshold."""
+    """Potentials over time."""
     time = np.arange(len(golden))
     for neuron in chosen:
         wide = 3.0 if neuron == winner else 1.6
         axes.step(time, golden[:, neuron], where="mid", color=_MODEL, linewidth=wide)
         if hardware is not None:
             axes.plot(time, hardware[:, neuron], "x", color=_HARDWARE, markersize=3, mew=0.7)
-    axes.axhline(0, color="black", linewidth=0.8, linestyle=":")
-    what = "all outputs, the class bold" if winner is not None else "the first to spike"
-    axes.set(title=f"{name}: potential - threshold ({what})", xlabel="step")
+    axes.set(title=title, xlabel="step")
