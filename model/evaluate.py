@@ -71,7 +71,7 @@ def evaluate(
     network
         The network.
     samples
-        uint8 images or `Events`, at least one.
+        uint8 images or series, or `Events`, at least one.
     labels
         Integers (N,).
     members, seed

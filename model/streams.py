@@ -11,6 +11,7 @@ import torch
 
 from model.description import Network
 from model.sampling import check_members, check_seed, drawn_network
+from model.step_trace import values_type
 from model.stepwise import Neurons, by_sample, member_signs
 
 __all__ = ["Stream", "StreamTrace"]
@@ -27,7 +28,7 @@ class StreamTrace:
     winners
         int64 (N, steps): class after each step.
     spikes
-        Per hidden layer, uint8 (N, steps, neurons).
+        Per hidden layer, (N, steps, neurons), typed as in `StepwiseTrace`.
     states
         Per layer, each state after each step, int32 (N, steps, neurons), as in `StepwiseTrace`;
         empty when not asked for.
@@ -45,7 +46,7 @@ class Stream:
     Parameters
     ----------
     network
-        A stepwise network.
+        A stepwise network without a memory.
     count
         Streams N that run side by side.
     member
@@ -56,7 +57,8 @@ class Stream:
     Raises
     ------
     ValueError
-        If the network is not stepwise, or has no such member, or a seed is missing or of no use.
+        If the network is not stepwise or has a memory, or has no such member, or a seed is missing
+        or of no use.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class Stream:
     ) -> None:
         if not network.is_stepwise:
             raise ValueError("Network of a stream must have neurons with a state at every step")
+        if network.memory is not None:
+            raise ValueError("Network of a stream must have no memory; see run_every")
         check_members(network, member + 1)
         seed = check_seed(network, seed) or None
         if network.is_sampled:
@@ -82,38 +86,45 @@ class Stream:
         Parameters
         ----------
         spikes
-            uint8 (N, steps, features) of 0 and 1, or (steps, features) for one stream.
+            (N, steps, features), or (steps, features) for one stream: uint8 of 0 and 1, or int16
+            where the first layer takes small integers.
         record_states
             Keep every state at every step.
 
         Raises
         ------
         ValueError
-            If the spikes have another shape or type.
+            If the spikes have another shape or type, or are out of range.
         """
+        first = self._network.layers[0]
         taken = torch.as_tensor(spikes)
         if taken.ndim == 2:
             taken = taken[None]
-        features = self._network.features
-        if taken.dtype != torch.uint8 or taken.ndim != 3:
+        wanted = values_type(first.input_bits)
+        if taken.dtype != wanted or taken.ndim != 3:
             raise ValueError(
-                f"Spikes must be uint8 of shape (streams, steps, features), not {taken.dtype} of "
-                f"shape {tuple(taken.shape)}"
+                f"Spikes must be {str(wanted).removeprefix('torch.')} of shape "
+                f"(streams, steps, features), not {taken.dtype} of shape {tuple(taken.shape)}"
             )
-        if taken.shape[0] != self._count or taken.shape[2] != features:
+        if taken.shape[0] != self._count or taken.shape[2] != first.fan_in:
             raise ValueError(
-                f"Spikes must be of {self._count} streams and {features} features, "
+                f"Spikes must be of {self._count} streams and {first.fan_in} features, "
                 f"not {taken.shape[0]} and {taken.shape[2]}"
             )
-        if taken.numel() and int(taken.max()) > 1:
-            raise ValueError(f"Spikes must be 0 or 1, not {int(taken.max())}")
+        low, high = first.input_range
+        if taken.numel() and not low <= int(taken.min()) <= int(taken.max()) <= high:
+            rule = "be 0 or 1" if (low, high) == (0, 1) else f"lie in {low}..{high}"
+            wrong = int(taken.max()) if int(taken.max()) > high else int(taken.min())
+            raise ValueError(f"Spikes must {rule}, not {wrong}")
         current = taken.permute(1, 0, 2).to(torch.float32).contiguous()
         kept, states = [], []
-        for index, neurons in enumerate(self._layers):
+        for index, (layer, neurons) in enumerate(
+            zip(self._network.layers, self._layers, strict=True)
+        ):
             is_output = index == len(self._layers) - 1
             current, history = neurons.advance(current, record=record_states or is_output)
             if not is_output:
-                kept.append(by_sample(current.to(torch.uint8)))
+                kept.append(by_sample(current.to(values_type(layer.output_bits))))
             states.append({name: by_sample(each) for name, each in history.items()})
         thresholds = torch.from_numpy(self._network.layers[-1].thresholds).to(torch.int64)
         scores = states[-1]["membrane"].to(torch.int64) - thresholds

@@ -16,6 +16,7 @@ from model.description import (
 )
 from model.golden import Stream, StreamTrace, run_stepwise
 from tests.model.stepwise_reading import read_member, weights_of
+from tests.series import make_parallel, make_recurrent, make_series, series_for
 from tests.stepwise import make_network
 from tests.strategies import images_for
 
@@ -110,6 +111,25 @@ def test_a_drawn_member_runs_on_a_stream() -> None:
     assert pushed.scores[:, -1].equal(trace.member_scores[2])
 
 
+def test_small_integers_run_on_a_stream() -> None:
+    network = make_series(
+        seed=4, hidden=(5, 4), kinds=(NeuronKind.DIFFUSED, NeuronKind.LIF), members=2
+    )
+    trace = run_stepwise(network, series_for(network, count=3, seed=1), record_states=True)
+    stream = Stream(network, count=3, member=1)
+    parts = [
+        stream.push(trace.input_spikes[:, start:end], record_states=True)
+        for start, end in ((0, 1), (1, 4), (4, 10))
+    ]
+    for layer in range(2):
+        spikes = torch.cat([part.spikes[layer] for part in parts], dim=1)
+        assert spikes.dtype == trace.spikes[layer].dtype
+        assert spikes.equal(trace.spikes[layer][1])
+        fractions = torch.cat([part.states[layer]["membrane"] for part in parts], dim=1)
+        assert fractions.equal(trace.states[layer]["membrane"][1])
+    assert parts[-1].scores[:, -1].equal(trace.member_scores[1])
+
+
 def test_refusals() -> None:
     def refuses(message: str, call: object, *args: object, **fields: object) -> None:
         with pytest.raises(ValueError) as caught:
@@ -134,3 +154,16 @@ def test_refusals() -> None:
         "Spikes must be of 2 streams and 9 features, not 1 and 9", push, np.zeros((4, 9), np.uint8)
     )
     refuses("Spikes must be 0 or 1, not 2", push, np.full((2, 1, 9), 2, np.uint8))
+    for memory in (make_parallel(seed=1), make_recurrent(seed=1)):
+        refuses("Network of a stream must have no memory; see run_every", Stream, memory)
+    series = make_series(seed=4, channels=2)
+    push, limit = Stream(series).push, 1 << series.encoding.bits - 1
+    refuses(
+        "Spikes must be int16 of shape (streams, steps, features), not torch.uint8 of shape "
+        "(1, 3, 2)",
+        push,
+        np.zeros((3, 2), np.uint8),
+    )
+    for value in (-limit - 1, limit):
+        text = f"Spikes must lie in {-limit}..{limit - 1}, not {value}"
+        refuses(text, push, np.full((3, 2), value, np.int16))
