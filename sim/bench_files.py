@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files between `sim.verify`, `sim.step_verify` and the bench inside the simulator.
+"""Files between `sim.verify` and the bench inside the simulator.
 
-They are described in `sim.benches.every_step`.
+They are described in `sim.benches.every_step` and `sim.monitor`.
 """
 
 import dataclasses
@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from firmware.image import device_image
-from hw.core import probe_layout
 from hw.design import Design
 from hw.export_top import bundle_fields
 from hw.sampler import draw_cycles
@@ -19,6 +18,7 @@ from hw.spike_word import output_record
 from hw.step_shapes import neuron_state
 from model.description import Network
 from model.events import Events
+from sim import monitor
 from sim.compare import Observation, Record
 from sim.samples import sample_beats
 
@@ -139,18 +139,15 @@ def write_bench(
         beats=np.frombuffer(stream, dtype=np.uint8).reshape(-1, size),
         lengths=np.array([len(sample.beats) for sample in beats]),
         records=len(samples) * network.classes * answers,
-        layers=len(network.layers),
-        fields=[name for name, _ in probe_layout(design, 0) if name != "valid"],
         seed=seed,
         stall=stall,
         patience=patience_cycles(design),
     )
 
 
-def read_seen(path: Path, design: Design, failure: str | None) -> Seen:
-    """Read ``seen.npz`` of a single-spike design; ``failure`` is passed on."""
-    with np.load(path) as file:
-        seen = {name: file[name] for name in file.files}
+def read_seen(folder: Path, design: Design, failure: str | None) -> Seen:
+    """Read what a bench of a single-spike design left in a folder; ``failure`` is passed on."""
+    seen, shown = _read(folder, design)
     rows = _records(seen, design)
     rows["fired"] = rows["fired"].astype(bool)
     records = [
@@ -158,18 +155,14 @@ def read_seen(path: Path, design: Design, failure: str | None) -> Seen:
         for values in zip(*(column.tolist() for column in rows.values()), strict=True)
     ]
     observations = []
-    for layer, this in enumerate(design.layers):
-        count = len(seen[f"cycles{layer}"])
-        bits = _bits(seen[f"potentials{layer}"], this.lanes * this.potential_bits)
-        potentials = _numbers(bits.reshape(count, this.lanes, this.potential_bits), signed=True)
-        blocks, steps, lasts = (
-            _plain(seen[f"{name}{layer}"]) for name in ("block", "step", "last")
-        )
-        columns = (seen[f"cycles{layer}"].tolist(), blocks, steps, lasts)
+    for this, probe in zip(design.layers, shown, strict=True):
+        bits = probe.bits["potentials"].reshape(-1, this.lanes, this.potential_bits)
+        blocks, steps, lasts = (probe.numbers(name).tolist() for name in ("block", "step", "last"))
+        columns = (probe.cycles.tolist(), blocks, steps, lasts, _numbers(bits, signed=True))
         observations.append(
             [
                 Observation(cycle=cycle, block=block, step=step, last=bool(last), potentials=row)
-                for cycle, block, step, last, row in zip(*columns, potentials, strict=True)
+                for cycle, block, step, last, row in zip(*columns, strict=True)
             ]
         )
     return Seen(
@@ -181,20 +174,17 @@ def read_seen(path: Path, design: Design, failure: str | None) -> Seen:
     )
 
 
-def read_step_seen(path: Path, design: Design, failure: str | None) -> StepSeen:
-    """Read ``seen.npz`` of a stepwise design; ``failure`` is passed on."""
-    with np.load(path) as file:
-        seen = {name: file[name] for name in file.files}
+def read_step_seen(folder: Path, design: Design, failure: str | None) -> StepSeen:
+    """Read what a bench of a stepwise design left in a folder; ``failure`` is passed on."""
+    seen, shown = _read(folder, design)
     states = []
-    for layer, this in enumerate(design.layers):
-        count, neurons = len(seen[f"cycles{layer}"]), this.updates_per_cycle
-        names = ("member", "step", "row", "last")
-        here = {name: np.array(_plain(seen[f"{name}{layer}"]), np.int64) for name in names}
-        here["cycle"] = seen[f"cycles{layer}"].astype(np.int64)
-        here["spikes"] = _bits(seen[f"spikes{layer}"], neurons).reshape(count, neurons)
+    for this, probe in zip(design.layers, shown, strict=True):
+        count, neurons = len(probe.cycles), this.updates_per_cycle
+        here = {name: probe.numbers(name) for name in ("member", "step", "row", "last")}
+        here["cycle"] = probe.cycles
+        here["spikes"] = probe.bits["spikes"].reshape(count, neurons)
         layout = neuron_state(this)
-        bits = _bits(seen[f"states{layer}"], neurons * layout.size)
-        bits = bits.reshape(count, neurons, layout.size)
+        bits = probe.bits["states"].reshape(count, neurons, layout.size)
         for field in bundle_fields(layout):
             part = bits[:, :, field.offset : field.offset + field.width]
             here[field.name] = _numbers(part, signed=field.signed)
@@ -208,10 +198,22 @@ def read_step_seen(path: Path, design: Design, failure: str | None) -> StepSeen:
     )
 
 
+def _read(folder: Path, design: Design) -> tuple[dict[str, np.ndarray], list[monitor.Seen]]:
+    """What the bench noted, and what each probe showed in cycles from the first beat."""
+    with np.load(folder / "seen.npz") as file:
+        seen = {name: file[name] for name in file.files}
+    origin = int(seen["origin"].sum())  # none without a beat
+    shown = [monitor.read_probe(folder, probe) for probe in monitor.probes(design)]
+    return seen, [dataclasses.replace(each, cycles=each.cycles - origin) for each in shown]
+
+
 def _records(seen: dict[str, np.ndarray], design: Design) -> dict[str, np.ndarray]:
     """Fields of all records, ``cycle`` and ``last``, by name."""
     layout = output_record(design)
-    bits = _bits(seen["records"], layout.size)
+    size = (layout.size + 7) // 8
+    packed = b"".join(int(text, 16).to_bytes(size, "little") for text in seen["records"].tolist())
+    rows = np.frombuffer(packed, dtype=np.uint8).reshape(-1, size)
+    bits = np.unpackbits(rows, axis=1, count=layout.size, bitorder="little")
     records = {}
     for field in bundle_fields(layout):
         part = bits[:, field.offset : field.offset + field.width]
@@ -219,19 +221,6 @@ def _records(seen: dict[str, np.ndarray], design: Design) -> dict[str, np.ndarra
     records["cycle"] = seen["record_cycles"].astype(np.int64)
     records["last"] = seen["record_lasts"].astype(bool)
     return records
-
-
-def _plain(texts: np.ndarray) -> list[int]:
-    """Hexadecimal texts to numbers."""
-    return [int(text, 16) for text in texts.tolist()]
-
-
-def _bits(texts: np.ndarray, width: int) -> np.ndarray:
-    """Hexadecimal texts to uint8 (n, width) of 0 and 1, lowest first."""
-    size = (width + 7) // 8
-    packed = b"".join(value.to_bytes(size, "little") for value in _plain(texts))
-    rows = np.frombuffer(packed, dtype=np.uint8).reshape(-1, size)
-    return np.unpackbits(rows, axis=1, count=width, bitorder="little")
 
 
 def _numbers(bits: np.ndarray, *, signed: bool) -> np.ndarray:

@@ -35,7 +35,7 @@ class Case(Protocol):
     def write(self, folder: Path, samples: Samples, *, stall: float, seed: int) -> None:
         """Write the files of a bench."""
 
-    def read(self, path: Path, failure: str | None) -> Any:
+    def read(self, folder: Path, failure: str | None) -> Any:
         """Read what the bench saw."""
 
     def differences(self, seen: Any) -> list[Divergence]:
@@ -77,8 +77,8 @@ class _SingleSpikeCase:
     def write(self, folder: Path, samples: Samples, *, stall: float, seed: int) -> None:
         write_bench(folder, self._design, self._network, samples, stall=stall, seed=seed)
 
-    def read(self, path: Path, failure: str | None) -> Seen:
-        return read_seen(path, self._design, failure)
+    def read(self, folder: Path, failure: str | None) -> Seen:
+        return read_seen(folder, self._design, failure)
 
     def differences(self, seen: Seen) -> list[Divergence]:
         return list(
@@ -150,8 +150,8 @@ class _StepCase:
             answers=self._answers,
         )
 
-    def read(self, path: Path, failure: str | None) -> StepSeen:
-        return read_step_seen(path, self._design, failure)
+    def read(self, folder: Path, failure: str | None) -> StepSeen:
+        return read_step_seen(folder, self._design, failure)
 
     def differences(self, seen: StepSeen) -> list[Divergence]:
         return [

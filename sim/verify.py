@@ -19,11 +19,11 @@ from sim.cases import Case, Samples, make_case
 from sim.cells import cell_models
 from sim.choice import Choice
 from sim.compare import Divergence
+from sim.monitor import TOP, monitor_verilog
 from sim.simulator import BenchError, Simulator, build_simulator, run_bench
 
 __all__ = ["Verification", "verify"]
 
-_TOP = "popspike"
 _BENCH = "sim.benches.every_step"
 #: Probability that a side pauses in a cycle of the run with stalls.
 _STALL = 0.4
@@ -153,11 +153,13 @@ def verify(
         place = Path(temporary)
         if verilog is None:
             say("Verilog")
-            verilog, _ = export(design, place, name=_TOP, probes=True)
-        sources = (verilog, *cell_models(design))
+            verilog, _ = export(design, place, probes=True)
+        around = place / f"{TOP}.v"
+        around.write_text(monitor_verilog(design))
+        sources = (verilog, *cell_models(design), around)
         for name in simulators:
             say(f"compile with {name}")
-            simulator = build_simulator(name, sources, top=_TOP, cache=cache)
+            simulator = build_simulator(name, sources, top=TOP, cache=cache)
             for stall in (0.0, _STALL):
                 say(f"{name}, {'random pauses' if stall else 'back to back'}")
                 seen = _run(simulator, place / f"{name}-{bool(stall)}", case, images, stall, seed)
@@ -218,7 +220,7 @@ def _run(
         if not (folder / "seen.npz").exists():
             raise
         failure = str(error)
-    return case.read(folder / "seen.npz", failure)
+    return case.read(folder, failure)
 
 
 def _waveform(
@@ -232,7 +234,7 @@ def _waveform(
     cache: Path | None,
 ) -> Path:
     """Run the image again, after the two before it, with a waveform."""
-    simulator = build_simulator(name, sources, top=_TOP, waves=True, cache=cache)
+    simulator = build_simulator(name, sources, top=TOP, waves=True, cache=cache)
     folder = place / "waveform"
     part = images[max(0, image - 2) : image + 1]
     _run(simulator, folder, case, part, 0.0, 0, waves=True)

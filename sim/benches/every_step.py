@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cocotb bench: load a network, stream samples, and note all that the probes show.
+"""cocotb bench: load a network, stream samples, and note beats and records.
 
 Parameters come from ``bench.npz`` in the working folder, what was seen goes to ``seen.npz``
-there; ``sim.verify`` and ``sim.step_verify`` write the one and judge the other.
+there; `sim.bench_files` writes the one and reads the other. What the probes show is written down
+by `sim.monitor`, around which the bench runs.
 
 ``bench.npz``: ``image`` (bytes of the device image), ``writes`` (register address and value, one
 row each, after the load), ``settle`` (cycles after which the core is idle), ``beats`` (uint8,
 beats x bytes a beat), ``lengths`` (beats of each sample), ``records`` (how many to wait for),
-``layers``, ``fields`` (of a probe, ``valid`` left out), ``seed``, ``stall`` (probability that a
-side pauses in a cycle), ``patience`` (cycles).
+``seed``, ``stall`` (probability that a side pauses in a cycle), ``patience`` (cycles).
 
-``seen.npz``: cycles counted from the first beat taken, which is cycle 0: ``first_beats``,
-``last_beats`` (a sample), ``record_cycles``, ``records`` (hex of tdata), ``record_lasts``; and
-for each layer l ``cycles<l>`` and each field's ``<field><l>`` (hex), one entry an observation.
+``seen.npz``: ``origin`` (cycle of the monitor in which the first beat was taken), and cycles
+counted from it: ``first_beats``, ``last_beats`` (a sample), ``record_cycles``; ``records`` (hex of
+tdata), ``record_lasts``.
 """
 
 import random
@@ -29,22 +29,6 @@ _STATUS_REGISTER = 24
 # Cycles until the end of an image has been judged and is shown.
 _JUDGED = 8
 _LISTS = ("first_beats", "last_beats", "record_cycles", "records", "record_lasts")
-
-
-class _Probe:
-    """Notes what the probe of one layer shows."""
-
-    def __init__(self, dut, layer: int, fields: list[str]) -> None:
-        self.valid = getattr(dut, f"probe{layer}_valid")
-        self._signals = [getattr(dut, f"probe{layer}_{field}") for field in fields]
-        self.cycles: list[int] = []
-        self.values: dict[str, list[str]] = {field: [] for field in fields}
-
-    def note(self, cycle: int) -> None:
-        """Read all fields; called in a cycle in which ``valid`` is 1."""
-        self.cycles.append(cycle)
-        for signal, values in zip(self._signals, self.values.values(), strict=True):
-            values.append(f"{int(signal.value):x}")
 
 
 async def _load(dut, edge, bench) -> None:
@@ -95,19 +79,14 @@ async def every_step(dut) -> None:
     dut.rst.value = 0
     await _load(dut, edge, bench)
 
-    fields = bench["fields"].tolist()
-    probes = [_Probe(dut, layer, fields) for layer in range(int(bench["layers"]))]
-    seen = {name: [] for name in _LISTS}
+    seen = {"origin": [], **{name: [] for name in _LISTS}}
     try:
-        await _stream(dut, edge, bench, probes, seen)
+        await _stream(dut, edge, bench, seen)
     finally:
-        for layer, probe in enumerate(probes):
-            seen[f"cycles{layer}"] = probe.cycles
-            seen |= {f"{field}{layer}": values for field, values in probe.values.items()}
         np.savez("seen.npz", **{name: np.array(values) for name, values in seen.items()})
 
 
-async def _stream(dut, edge, bench, probes: list[_Probe], seen: dict[str, list]) -> None:
+async def _stream(dut, edge, bench, seen: dict[str, list]) -> None:
     """Send all samples and take all records, both sides pausing at random if asked to."""
     rng = random.Random(int(bench["seed"]))
     stall, patience, wanted = float(bench["stall"]), int(bench["patience"]), int(bench["records"])
@@ -131,6 +110,8 @@ async def _stream(dut, edge, bench, probes: list[_Probe], seen: dict[str, list])
         await edge
         idle += 1
         if offered and sample_ready.value:
+            if taken == 0:
+                seen["origin"].append(int(dut.cycle.value))
             if taken == 0 or taken - 1 in ends:
                 seen["first_beats"].append(cycle)
             if taken in ends:
@@ -143,10 +124,6 @@ async def _stream(dut, edge, bench, probes: list[_Probe], seen: dict[str, list])
             seen["records"].append(f"{int(result_data.value):x}")
             seen["record_lasts"].append(int(result_last.value))
             idle = 0
-        for probe in probes:
-            if probe.valid.value:
-                probe.note(cycle)
-                idle = 0
         # Cycle 0 is the one in which the first beat is taken.
         cycle += taken > 0
         assert idle <= patience, (
