@@ -65,6 +65,7 @@ class RecurrentStates:
         self._description = network.memory
         hidden = network.layers[0].neurons
         self._emitted = torch.zeros((count, hidden))
+        self._sent = self._send()
         self._encoder = member_signs(network.encoder, 0)  # float32 (features, channels)
         states = network.memory.states
         self._parts = (slice(states), slice(states, -hidden), slice(-hidden, None))
@@ -72,21 +73,22 @@ class RecurrentStates:
 
     def step(self, series: torch.Tensor) -> RecurrentStep:
         """Go on by one step; ``series`` float32 (N, channels), what layers see of the series."""
-        before = torch.cat([self._sent(), series, self._emitted], dim=1)
+        before = torch.cat([self._sent, series, self._emitted], dim=1)
         sums = [
             (before[:, part] @ self._encoder[part]).to(torch.int64) << shift
             for part, shift in zip(self._parts, self._shifts, strict=True)
         ]
         entering = sums[0] + sums[1] + sums[2]
         self.memory.step(entering)
-        inputs = torch.cat([self._sent(), series, self._emitted], dim=1)
+        self._sent = self._send()
+        inputs = torch.cat([self._sent, series, self._emitted], dim=1)
         hidden, output = self.layers
         emitted, _ = hidden.advance(inputs[None], record=False)
         output.advance(emitted, record=False)
         self._emitted = emitted[0]
         return RecurrentStep(inputs=inputs, memory_inputs=entering, emitted=self._emitted)
 
-    def _sent(self) -> torch.Tensor:
+    def _send(self) -> torch.Tensor:
         """What the memory sends of its states, float32 (N, states)."""
         return emissions(self._description, self.memory.states())[:, 0].to(torch.float32)
 
