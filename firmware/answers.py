@@ -67,8 +67,9 @@ class DeviceStatus:
         Why the last image was refused.
     fingerprint
         Of the active network, 0 without one.
-    features, classes, steps, readout
-        Of the active network; 0 and none without one.
+    sample_values, classes, steps, readout
+        Bytes of a sample, classes, steps of the layers and readout of the active network; 0 and
+        none without one.
     errors
         Names of the error flags that are set.
     cycles, samples, input_spikes, hidden_spikes
@@ -78,14 +79,14 @@ class DeviceStatus:
     stored_members
         Weight sets of the active network; 0: its members are drawn, or there is no network.
     members, step_results, seed
-        What is chosen: members that answer, whether after every step, seed of those drawn (0:
-        none).
+        What is chosen: members that answer, after every how many steps (0: at the end only), seed
+        of those drawn (0: none).
     """
 
     state: LoadState
     load_error: LoadError
     fingerprint: int
-    features: int
+    sample_values: int
     classes: int
     steps: int
     readout: Readout | None
@@ -97,7 +98,7 @@ class DeviceStatus:
     clock_hz: int
     stored_members: int = 1
     members: int = 1
-    step_results: bool = False
+    step_results: int = 0
     seed: int = 0
 
 
@@ -125,8 +126,8 @@ class Classification:
         int64 (N, classes): members that would have chosen the class; None for networks without
         members.
     running_winners, running_scores
-        int64 (N, steps) and (N, steps, classes): answers after every step, the last of which is
-        the result, if they were chosen.
+        int64 (N, answers) and (N, answers, classes): answers after steps, the last of which is the
+        result, if they were chosen.
     inverse_temperature
         Beta of the network, if this session loaded it.
     """
@@ -235,7 +236,7 @@ def collect(
     winners = np.array([result.winner for result in results], np.int64)
     steps = np.where((firsts == SILENT) | votes, status.steps, firsts)
     every = [[*before, last] for before, last in zip(running, results, strict=True)]
-    has_running = status.step_results and {len(each) for each in every} == {status.steps}
+    has_running = status.step_results and len({len(each) for each in every}) == 1
     return Classification(
         winners=winners,
         decision_steps=steps[np.arange(count), winners],

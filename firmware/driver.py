@@ -41,7 +41,7 @@ from hw.register_map import (
     register_address,
 )
 from hw.structures import pack, size_of, to_bits
-from model.description import Network
+from model.description import MAX_STEPS, Network
 from model.events import Events
 
 __all__ = [
@@ -115,7 +115,7 @@ class Device(Requester):
             state=state,
             load_error=LoadError(status.load_error),
             fingerprint=word("fingerprint"),
-            features=size.features if is_active else 0,
+            sample_values=size.sample_values if is_active else 0,
             classes=size.classes if is_active else 0,
             steps=network.steps if is_active else 0,
             readout=design.readouts[network.readout] if is_active else None,
@@ -127,7 +127,7 @@ class Device(Requester):
             clock_hz=word("clock_hz"),
             stored_members=network.members if is_active else 0,
             members=committee.members if is_active and design.is_stepwise else 1,
-            step_results=bool(committee.step_results),
+            step_results=committee.step_results,
             seed=word("seed"),
         )
 
@@ -145,7 +145,7 @@ class Device(Requester):
         *,
         members: int | None = None,
         seed: int | None = None,
-        step_results: bool = False,
+        step_results: int = 0,
     ) -> None:
         """Choose how the active network answers, until another is loaded.
 
@@ -156,7 +156,8 @@ class Device(Requester):
         seed
             Of members that are drawn, 1..2**32 - 1; None: as now.
         step_results
-            Answer after every step, too; of a single member.
+            1: answer after every step, too; of a gateware with a Legendre memory n: after every n
+            input steps; 0: only at the end of a sample. Of a single member.
 
         Raises
         ------
@@ -183,6 +184,11 @@ class Device(Requester):
             raise CapacityError(
                 "Answers after every step must be of 1 member and a gateware built for them, "
                 f"not of {members}"
+            )
+        most_steps = 1 if design.memory is None else MAX_STEPS
+        if not 0 <= step_results <= most_steps:
+            raise ValueError(
+                f"Steps from answer to answer must lie in 0..{most_steps}, not {step_results}"
             )
         if seed is not None:
             if not design.sampled:
@@ -263,8 +269,8 @@ class Device(Requester):
         Parameters
         ----------
         samples
-            Images, uint8 (N, features) or (N, height, width); or events, for a gateware that takes
-            them.
+            Images or series, uint8 (N, sample_values) or of more axes behind N; or events, for a
+            gateware that takes them.
         progress
             Called with the samples done and all samples.
 
@@ -279,7 +285,7 @@ class Device(Requester):
         status = self.status()
         if status.state is not LoadState.ACTIVE:
             raise DeviceError("The board has no network; load one first")
-        requests = self._sample_requests(samples, status.features)
+        requests = self._sample_requests(samples, status.sample_values)
         if not status.stored_members and not status.seed:
             raise DeviceError(
                 "Members of the network on the board are drawn: a seed must be chosen first"
@@ -298,7 +304,7 @@ class Device(Requester):
         )
 
     def _sample_requests(
-        self, samples: np.ndarray | Events, features: int
+        self, samples: np.ndarray | Events, values: int
     ) -> list[Callable[[], bytes]]:
         """Functions that send a sample each and return its result."""
         encoding = self.design.events
@@ -312,9 +318,9 @@ class Device(Requester):
         images = np.asarray(samples)
         if images.dtype != np.uint8:
             raise ValueError(f"Images must be uint8, not {images.dtype}")
-        if images.ndim < 2 or int(np.prod(images.shape[1:])) != features:
+        if images.ndim < 2 or int(np.prod(images.shape[1:])) != values:
             raise ValueError(
-                f"Images must have {features} pixels for this network, "
+                f"Images must have {values} pixels for this network, "
                 f"not {int(np.prod(images.shape[1:]))}"
             )
         rows = images.reshape(len(images), -1)

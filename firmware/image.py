@@ -9,6 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from firmware.memory_image import (
+    memory_entry,
+    memory_from_image,
+    memory_rows,
+    series_from_image,
+)
 from hw.design import CapacityError, Design, LayerDesign, encoding_kind
 from hw.image_layout import (
     ENCODING_CODES,
@@ -17,9 +23,11 @@ from hw.image_layout import (
     NO_SPIKE,
     ImageHeader,
     ImageLayer,
+    ImageMemory,
+    head_bytes,
 )
 from hw.structures import pack, size_of, unpack
-from hw.write_target import WriteTarget, write_targets
+from hw.write_target import MEMORY_TARGETS, WriteTarget, write_targets
 from model.description import Layer, Network
 from model.encoding import Encoding, LatencyEncoding, RateEncoding
 
@@ -79,8 +87,13 @@ def _weight_rows(layer: Layer, room: LayerDesign, sets: int) -> np.ndarray:
 
 def _threshold_rows(layer: Layer, room: LayerDesign) -> np.ndarray:
     """Threshold memory of a layer: uint8 (rows, row_bytes)."""
-    values = layer.thresholds.astype(np.int64)[_lane_neurons(layer.neurons, room)]
-    bits = ((values.reshape(-1, 1) >> np.arange(room.threshold_bits)) & 1).astype(np.uint8)
+    neurons = _lane_neurons(layer.neurons, room)
+    mask = (1 << room.threshold_bits) - 1
+    values = layer.thresholds.astype(np.int64)[neurons] & mask
+    if layer.gains is not None:
+        values |= layer.gains.astype(np.int64)[neurons] << room.threshold_bits
+    digits = np.arange(room.threshold_bits + room.gain_bits)
+    bits = ((values.reshape(-1, 1) >> digits) & 1).astype(np.uint8)
     return np.packbits(bits.reshape(-1, room.threshold_row_bits), axis=1, bitorder="little")
 
 
@@ -115,9 +128,14 @@ def device_image(network: Network, design: Design) -> bytes:
         encoding=ENCODING_CODES[encoding_kind(encoding)],
         phase=encoding.phase if isinstance(encoding, RateEncoding) else 0,
         tail_steps=encoding.tail_steps if isinstance(encoding, LatencyEncoding) else 0,
+        sample_values=network.sample_values,
     )
+    header += memory_entry(network, design)
     memories = []
     for target in write_targets(design):
+        if target.name in MEMORY_TARGETS:
+            memories.append(memory_rows(network, target))
+            continue
         if target.layer is None:
             assert isinstance(encoding, LatencyEncoding)  # the design has been asked
             table = encoding.table().astype(np.int64)
@@ -163,13 +181,15 @@ class _Reader:
         must("Members", f"{least}..{most}", members, least <= members <= most)
         if design.sample_input != "words":
             must("Encoding", code, header["encoding"], header["encoding"] == code)
-        self._place = _HEADER_BYTES + _LAYER_BYTES * layers
+        head = head_bytes(design)
+        self._place = head + _LAYER_BYTES * layers
         if len(image) < self._place:
             raise ImageError(f"Device image must have {self._place} bytes, not {len(image)}")
         self.entries = [
             unpack(ImageLayer, image[place : place + _LAYER_BYTES])
-            for place in range(_HEADER_BYTES, self._place, _LAYER_BYTES)
+            for place in range(head, self._place, _LAYER_BYTES)
         ]
+        self.series = unpack(ImageMemory, image[_HEADER_BYTES:head]) if design.memory else {}
         targets = write_targets(design)
         end = self._place + sum(self.rows(target) * target.row_bytes for target in targets) + 4
         if len(image) != end:
@@ -190,6 +210,9 @@ class _Reader:
 
     def rows(self, target: WriteTarget) -> int:
         """Rows of a memory in this image."""
+        if target.name in MEMORY_TARGETS:
+            states = self.series["order"] * self.series["channels"]
+            return self.series["order"] if target.name == "coefficients" else states
         if target.layer is None:
             return target.rows
         entry, room = self.entries[target.layer], self._design.layers[target.layer]
@@ -248,6 +271,7 @@ def _layer(
 ) -> Layer:
     """Inverse of `_weight_rows` and `_threshold_rows`."""
     neurons, size = reader.entries[index]["neurons"], room.inputs_per_cycle
+    gains = None
     rows = np.unpackbits(memories["weights"], axis=1, count=room.row_bits, bitorder="little")
     halves = room.row_bits // room.sign_bits
     # (sets, blocks, rows of a block, halves, P, S) to (halves, sets, blocks, P, rows, S)
@@ -263,7 +287,11 @@ def _layer(
         digits = np.unpackbits(
             memories["thresholds"], axis=1, count=room.threshold_row_bits, bitorder="little"
         )
-        thresholds = _signed(digits.reshape(-1, room.threshold_bits)[:neurons])
+        digits = digits.reshape(-1, room.threshold_bits + room.gain_bits)[:neurons]
+        thresholds = _signed(digits[:, : room.threshold_bits])
+        if room.gain_bits:
+            weights_of_bits = 1 << np.arange(room.gain_bits)
+            gains = (digits[:, room.threshold_bits :] @ weights_of_bits).astype(np.uint8)
     own = reader.entries[index]["sets"]
     return Layer(
         weights=weights[0, : max(1, own)],
@@ -272,6 +300,9 @@ def _layer(
         kind=room.kind,
         dynamics=room.dynamics,
         undecided=None if own else weights[1, 0],
+        gains=gains,
+        input_bits=room.input_bits,
+        input_signed=room.input_signed,
     )
 
 
@@ -286,6 +317,8 @@ def _encoding(reader: _Reader, design: Design, table: Sequence[int]) -> Encoding
         )
     if design.encodes_rates:
         return RateEncoding(steps=header["steps"], phase=header["phase"])
+    if design.memory is not None:
+        return series_from_image(reader.series, header["sample_values"])
     return None
 
 
@@ -321,9 +354,11 @@ def network_from_image(
     for index, room in enumerate(design.layers):
         layers.append(_layer(reader, index, fan_in, room, memories[index]))
         fan_in = layers[-1].neurons
+    room = design.memory
     network = Network(
         encoding=found,
         layers=tuple(layers),
+        memory=memory_from_image(reader.series, room, memories[None]) if room else None,
         readout=design.readouts[reader.header["readout"]],
     )
     if network.fingerprint() != reader.header["fingerprint"]:

@@ -10,6 +10,7 @@ from hw.core import Core, probe_layout
 from hw.design import Design
 from hw.image_layout import LoadError, LoadState
 from hw.latency_counter import LatencyCounter
+from hw.legendre_memory import memory_state_layout
 from hw.loader import Loader
 from hw.register_map import ErrorFlags
 from hw.registers import RegisterBus, Registers
@@ -26,7 +27,8 @@ class Accelerator(wiring.Component):
     design
         Capacity and fold.
     probes
-        Add ports ``probe<l>`` with the observations of every layer.
+        Add ports ``probe<l>`` with the observations of every layer, and ``memory`` with that of a
+        Legendre memory.
     clock_hz
         Clock, for the host's information; 0 if not known.
 
@@ -47,8 +49,8 @@ class Accelerator(wiring.Component):
         Forget all samples that are in the core.
     running : Out(1), state : Out(LoadState), load_error : Out(LoadError)
         What is held; see `hw.loader.Loader`.
-    features, classes : Out
-        Sizes of the network that is held.
+    sample_values, classes : Out
+        Bytes of a sample, and classes, of the network that is held.
     needs_seed : Out(1)
         Members are drawn, and no seed has been chosen.
     measured : Out(1)
@@ -69,7 +71,7 @@ class Accelerator(wiring.Component):
             "running": Out(1),
             "state": Out(LoadState),
             "load_error": Out(LoadError),
-            "features": Out(range(design.features + 1)),
+            "sample_values": Out(range(design.sample_values + 1)),
             "classes": Out(range(design.classes + 1)),
             "needs_seed": Out(1),
             "measured": Out(1),
@@ -77,6 +79,8 @@ class Accelerator(wiring.Component):
         if probes:
             for layer in range(len(design.layers)):
                 ports[f"probe{layer}"] = Out(probe_layout(design, layer))
+            if design.memory is not None:
+                ports["memory"] = Out(memory_state_layout(design.memory))
         super().__init__(ports)
 
     @property
@@ -116,12 +120,14 @@ class Accelerator(wiring.Component):
             self.running.eq(loader.running),
             self.state.eq(loader.state),
             self.load_error.eq(loader.error),
-            self.features.eq(loader.features),
+            self.sample_values.eq(loader.sample_values),
             # No network that was taken has more classes than the design.
             self.classes.eq(loader.config.layers[-1].neurons),
         ]
         for layer in range(len(design.layers) if self._probes else 0):
             m.d.comb += getattr(self, f"probe{layer}").eq(getattr(core, f"probe{layer}"))
+        if self._probes and design.memory is not None:
+            m.d.comb += self.memory.eq(core.memory)
 
         if design.is_stepwise:
             m.d.comb += core.config.members.eq(registers.choice.members)
@@ -166,7 +172,7 @@ class Accelerator(wiring.Component):
             registers.load_error.eq(loader.error),
             registers.fingerprint.eq(loader.fingerprint),
             registers.members.eq(loader.members),
-            registers.features.eq(loader.features),
+            registers.sample_values.eq(loader.sample_values),
             registers.config.eq(loader.config),
             registers.latency.eq(latency.latency),
             registers.errors.eq(self.errors),

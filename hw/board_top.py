@@ -74,7 +74,7 @@ class BoardTop(wiring.Component):
         connect(m, receiver.o, link.i)
         connect(m, link.o, transmitter.i)
         connect(m, link.bus, accelerator.bus)
-        for port in ("running", "load_error", "features", "classes", "needs_seed"):
+        for port in ("running", "load_error", "sample_values", "classes", "needs_seed"):
             m.d.comb += getattr(link, port).eq(getattr(accelerator, port))
 
         # The link is slow: registers keep its logic out of the accelerator's critical paths.

@@ -51,7 +51,10 @@ class CommitteeReadout(wiring.Component):
         In use.
     step_results : In(1)
         Answer after each step, not only after the last one; of one member. Only in designs with
-        ``step_results``.
+        ``step_results`` and without a memory.
+    marked : In(1)
+        The answer is a running one. Only in designs with a memory, whose samples may be evaluated
+        several times.
     reserve : In(1), reserve_last : In(1)
         A step's scores are under way, those of the last step of a member's pass.
     room : Out(1)
@@ -62,13 +65,16 @@ class CommitteeReadout(wiring.Component):
 
     def __init__(self, *, design: Design) -> None:
         self._design = design
+        self._marks = design.memory is not None
+        self._every_step = design.step_results and not self._marks
         classes = range(design.classes + 1)
         super().__init__(
             {
                 "score": In(score_layout(design)),
                 "neurons": In(classes),
                 "members": In(range(design.members + 1)),
-                **({"step_results": In(1)} if design.step_results else {}),
+                **({"step_results": In(1)} if self._every_step else {}),
+                **({"marked": In(1)} if self._marks else {}),
                 "reserve": In(1),
                 "reserve_last": In(1),
                 "room": Out(1),
@@ -89,7 +95,7 @@ class CommitteeReadout(wiring.Component):
         )
         write, read = sums.write_port(), sums.read_port()
 
-        every_step = self.step_results if design.step_results else 0
+        every_step = self.step_results if self._every_step else 0
         reserved = Signal()
         m.d.comb += self.room.eq(~reserved)
         with m.If(self.reserve & (self.reserve_last | every_step)):
@@ -161,7 +167,7 @@ class CommitteeReadout(wiring.Component):
             self.o.p.score.eq(row.sum),
             self.o.p.votes.eq(row.votes if several else neuron == winner),
             self.o.p.winner.eq(winner),
-            self.o.p.running.eq(is_running),
+            self.o.p.running.eq(self.marked if self._marks else is_running),
             self.o.p.last.eq(neuron == final_neuron),
         ]
         with m.FSM():

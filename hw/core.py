@@ -9,7 +9,9 @@ from amaranth.lib.wiring import In, Out
 
 from hw.design import Design
 from hw.layer import observation_layout
+from hw.legendre_memory import memory_state_layout
 from hw.memory_writes import MemoryWrites
+from hw.series_source import memory_config
 from hw.single_spike_chain import add_single_spike_chain
 from hw.spike_word import output_record, sample_beat
 from hw.step_chain import add_step_chain
@@ -25,8 +27,9 @@ def core_config(design: Design) -> data.StructLayout:
     ``design.readouts``), and for each of ``layers`` the ``neurons`` and ``blocks`` in use.
 
     Of a stepwise design also ``members`` (K in use, at least 1), and where the gateware has it
-    ``phase`` (of the rate code), ``seed`` (of the members that are drawn) and ``step_results``
-    (answer after every step, with K = 1).
+    ``phase`` (of the rate code), ``seed`` (of the members that are drawn), ``memory``
+    (`hw.series_source.memory_config`) and ``step_results`` (1: answer after every step, with K = 1;
+    with a memory, of 16 bits: answer after every so many input steps).
     """
     layer = data.StructLayout({"neurons": 16, "blocks": 16})
     fields: dict[str, Any] = {
@@ -40,8 +43,10 @@ def core_config(design: Design) -> data.StructLayout:
         fields["phase"] = 8
     if design.sampled:
         fields["seed"] = 32
+    if design.memory is not None:
+        fields["memory"] = memory_config(design.memory)
     if design.step_results:
-        fields["step_results"] = 1
+        fields["step_results"] = 1 if design.memory is None else 16
     return data.StructLayout(fields)
 
 
@@ -67,7 +72,8 @@ class Core(wiring.Component):
     design
         Capacity and fold.
     probes
-        Give the core a port ``probe<l>`` for the observation of every layer.
+        Give the core a port ``probe<l>`` for the observation of every layer, and ``memory`` for
+        that of a Legendre memory.
 
     Members
     -------
@@ -114,6 +120,8 @@ class Core(wiring.Component):
         if probes:
             for layer in range(len(design.layers)):
                 ports[f"probe{layer}"] = Out(probe_layout(design, layer))
+            if design.memory is not None:
+                ports["memory"] = Out(memory_state_layout(design.memory))
         super().__init__(ports)
 
     @property

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hw.layer_design import CapacityError, Fold, LayerDesign, ceil_div, index_bits, signed_bits
+from hw.memory_design import MemoryDesign
+from hw.step_rules import check_stepwise
 from model.description import Dynamics, EventEncoding, Network, NeuronKind, Readout
 from model.encoding import Encoding
 
@@ -32,7 +34,7 @@ _ENCODINGS = ("latency", "rate", "events", "series")
 
 
 def encoding_kind(encoding: Encoding) -> str:
-    """``"latency"``, ``"rate"`` or ``"events"``."""
+    """``"latency"``, ``"rate"``, ``"events"`` or ``"series"``."""
     return str(encoding.to_json()["kind"])
 
 
@@ -51,8 +53,8 @@ class Design:
         Pixels that enter a cycle (G), a multiple of the first layer's ``inputs_per_cycle``, and
         equal to it with rate encoding.
     sample_input
-        ``"pixels"`` (encoded and sorted on chip), ``"words"`` (spike words, sorted by step) or
-        ``"events"`` (of an event camera, rasterised on chip).
+        ``"pixels"`` (encoded and sorted on chip; the values of a series), ``"words"`` (spike words,
+        sorted by step) or ``"events"`` (of an event camera, rasterised on chip).
     readouts
         Readouts that can be chosen at run time.
     early_stop
@@ -65,14 +67,17 @@ class Design:
     spram_layer
         The layer whose weights are in SPRAM, if any are.
     encoding
-        ``"latency"``, ``"rate"`` or ``"events"``: how pixels or events become spikes; with words
-        it has been done outside.
+        ``"latency"``, ``"rate"``, ``"events"`` or ``"series"``: how samples become spikes; with
+        words it has been done outside.
     events
         Rasterisation of events, fixed in the gateware; None without them.
+    memory
+        Legendre memory that a series goes through; None without one.
     members
         Most members of a committee that answer a sample (K), stored or drawn.
     step_results
-        A sample of a single member may be answered after every step.
+        A sample of a single member may be answered after every step; with a memory, after every n
+        input steps.
     """
 
     layers: tuple[LayerDesign, ...]
@@ -86,6 +91,7 @@ class Design:
     spram_layer: int = 0
     encoding: str = "latency"
     events: EventEncoding | None = None
+    memory: MemoryDesign | None = None
     members: int = 1
     step_results: bool = False
 
@@ -101,7 +107,7 @@ class Design:
             if value not in allowed:
                 raise ValueError(f"{noun} must be {_either(allowed)}, not {value!r}")
         first = self.layers[0]
-        if self.pixels_per_cycle % first.inputs_per_cycle:
+        if self.memory is None and self.pixels_per_cycle % first.inputs_per_cycle:
             raise ValueError(
                 f"pixels_per_cycle must be a multiple of the first layer's inputs_per_cycle "
                 f"{first.inputs_per_cycle}, not {self.pixels_per_cycle}"
@@ -123,7 +129,7 @@ class Design:
                 f"rows, not {spram.rows} rows of {spram.row_bits} bits"
             )
         if self.is_stepwise:
-            self._check_stepwise()
+            check_stepwise(self)
         else:
             self._check_single_spike()
 
@@ -140,63 +146,6 @@ class Design:
             )
         if one_layer_of_words and Readout.SUMMED_POTENTIAL in self.readouts:
             raise ValueError(f"{Readout.SUMMED_POTENTIAL} must have a spike store before it")
-
-    def _check_stepwise(self) -> None:
-        kinds = [layer.kind for layer in self.layers]
-        hidden = (NeuronKind.LIF, NeuronKind.SPIKE_RESPONSE, NeuronKind.DIFFUSED)
-        if kinds[-1] is not NeuronKind.INTEGRATOR or any(k not in hidden for k in kinds[:-1]):
-            raise ValueError(
-                "Layers of a stepwise design must be lif, spike-response or diffused-quantiser "
-                f"before an integrator, not {', '.join(kinds)}"
-            )
-        for index, (before, after) in enumerate(
-            zip(self.layers, self.layers[1:], strict=False), start=1
-        ):
-            wanted = (before.output_bits, before.output_signed)
-            found = (after.input_bits, after.input_signed)
-            if found != wanted:
-                raise ValueError(
-                    f"Input bits and sign of layer {index} must be those of what layer {index - 1} "
-                    f"emits, {wanted}, not {found}"
-                )
-        if self.readouts != (Readout.FINAL_POTENTIAL,) or self.early_stop:
-            raise ValueError(
-                f"A stepwise design must have the readout {Readout.FINAL_POTENTIAL} alone, and no "
-                "early_stop"
-            )
-        if self.layers[-1].updates_per_cycle != 1:
-            raise ValueError(
-                "times_per_cycle of the last layer must be 1, "
-                f"not {self.layers[-1].updates_per_cycle}"
-            )
-        if not isinstance(self.members, int) or self.members < 1:
-            raise TypeError(f"members must be a positive integer, not {self.members!r}")
-        sets = {layer.members for layer in self.layers} - {1, self.members}
-        if sets:
-            raise ValueError(
-                f"Weight sets of a layer must be 1 or the {self.members} members, not {max(sets)}"
-            )
-        events = self.encoding == "events"
-        if self.sample_input != "words" and (self.sample_input == "events") != events:
-            raise ValueError(
-                f"encoding of sample_input {self.sample_input} must be "
-                f"{'events' if self.sample_input == 'events' else 'latency or rate'}, "
-                f"not {self.encoding!r}"
-            )
-        if (self.events is None) != (self.encoding != "events"):
-            rule = "absent" if self.events is not None else "given"
-            raise ValueError(f"events of encoding {self.encoding} must be {rule}")
-        width = self.layers[0].inputs_per_cycle
-        if self.sample_input == "events" and width & (width - 1):
-            raise ValueError(
-                "inputs_per_cycle of the first layer must be a power of two with events, "
-                f"not {width}"
-            )
-        if self.encodes_rates and self.pixels_per_cycle != width:
-            raise ValueError(
-                f"pixels_per_cycle must equal the first layer's inputs_per_cycle {width} with rate "
-                f"encoding, not {self.pixels_per_cycle}"
-            )
 
     @classmethod
     def for_networks(
@@ -223,6 +172,11 @@ class Design:
         if isinstance(encoding, EventEncoding):
             fields.setdefault("events", encoding)
         fields.setdefault("encoding", encoding_kind(encoding))
+        memories = [network.memory for network in networks if network.memory is not None]
+        if memories and fields.get("sample_input", "pixels") == "pixels":
+            values = max(network.sample_values for network in networks)
+            fields.setdefault("memory", MemoryDesign.for_memories(memories, values=values))
+            fields["pixels_per_cycle"] = 1
         fields.setdefault("members", max(layer.members for layer in layers))
         steps = max(net.steps for net in networks)
         return cls(layers=layers, steps=steps, **fields)
@@ -249,8 +203,13 @@ class Design:
 
     @property
     def features(self) -> int:
-        """Largest number of pixels of a sample."""
+        """Largest number of inputs of the first layer."""
         return self.layers[0].fan_in
+
+    @property
+    def sample_values(self) -> int:
+        """Most bytes of a sample: its pixels, or the values of a series."""
+        return self.features if self.memory is None else self.memory.values
 
     @property
     def classes(self) -> int:
@@ -265,7 +224,7 @@ class Design:
     @property
     def beats(self) -> int:
         """Input beats of a full-size sample of pixels."""
-        return ceil_div(self.features, self.pixels_per_cycle)
+        return ceil_div(self.sample_values, self.pixels_per_cycle)
 
     @property
     def score_bits(self) -> int:
@@ -321,6 +280,8 @@ class Design:
         found = encoding_kind(network.encoding)
         if found != self.encoding and self.sample_input != "words":
             raise CapacityError(f"Encoding must be {self.encoding}, not {found}")
+        if self.memory is not None:
+            self._check_series(self.memory, network)
         if self.events is not None and self.sample_input == "events":
             for field in dataclasses.fields(EventEncoding):
                 limit, value = (getattr(e, field.name) for e in (self.events, network.encoding))
@@ -329,6 +290,17 @@ class Design:
                     raise CapacityError(f"{noun} of the encoding must be {limit}, not {value}")
         for index, (layer, room) in enumerate(zip(network.layers, self.layers, strict=True)):
             room.check(layer, index)
+
+    def _check_series(self, room: MemoryDesign, network: Network) -> None:
+        if network.memory is None:
+            raise CapacityError("Network must have a memory")
+        if network.is_recurrent:
+            raise CapacityError("Network must have no encoder")
+        room.check(network.memory)
+        if network.sample_values > room.values:
+            raise CapacityError(
+                f"Values of a series must number at most {room.values}, not {network.sample_values}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for the side file of an exported design."""
@@ -347,6 +319,8 @@ class Design:
         readouts = tuple(Readout(readout) for readout in fields.pop("readouts"))
         if fields["events"] is not None:
             fields["events"] = EventEncoding(**fields["events"])
+        if fields["memory"] is not None:
+            fields["memory"] = MemoryDesign(**fields["memory"])
         return cls(layers=tuple(layers), readouts=readouts, **fields)
 
     def design_hash(self) -> int:

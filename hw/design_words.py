@@ -9,6 +9,7 @@ from amaranth.lib import data
 
 from hw.design import Design, Fold, LayerDesign
 from hw.image_layout import ENCODING_CODES
+from hw.memory_design import MemoryDesign
 from hw.register_map import (
     EVENT_BASE,
     LAYER_BASE,
@@ -21,6 +22,7 @@ from hw.register_map import (
     EventWords,
     FoldWord,
     LayerWords,
+    MemoryWords,
     SizeWord,
     register_address,
 )
@@ -67,6 +69,7 @@ def _words(read: Callable[[int], int], base: int, layout: type[data.Struct]) -> 
 def _dynamics(read: Callable[[int], int], base: int) -> Dynamics:
     fields: dict[str, Any] = _words(read, base, DynamicsWords)
     fields = {name: fields[name] for name in fields if not name.endswith("zero")}
+    fields["emission_signed"] = bool(fields["emission_signed"])
     return Dynamics(**{**fields, "reset": _RESETS[fields["reset"]]})
 
 
@@ -100,7 +103,7 @@ def design_words(design: Design) -> dict[int, int]:
             steps=design.steps,
         ),
         register_address("size"): to_bits(
-            SizeWord, features=design.features, classes=design.classes
+            SizeWord, sample_values=design.sample_values, classes=design.classes
         ),
         register_address("fold"): to_bits(
             FoldWord,
@@ -125,6 +128,8 @@ def design_words(design: Design) -> dict[int, int]:
             sets=layer.members,
             sampled=layer.sampled,
             spram=index == design.spram_layer,
+            input_bits=layer.input_bits,
+            input_signed=layer.input_signed,
         )
         base = LAYER_BASE + index * _stride(design.is_stepwise)
         words |= _spread(base, value)
@@ -135,6 +140,9 @@ def design_words(design: Design) -> dict[int, int]:
     if design.events is not None:
         fields = dataclasses.asdict(design.events)
         words |= _spread(EVENT_BASE, to_bits(EventWords, **fields))
+    if design.memory is not None:
+        fields = dataclasses.asdict(design.memory)
+        words |= _spread(EVENT_BASE, to_bits(MemoryWords, **fields))
     return words
 
 
@@ -180,12 +188,18 @@ def design_from_words(read: Callable[[int], int]) -> Design:
                 dynamics=_dynamics(read, base + LAYER_STRIDE) if is_stepwise else None,
                 members=words["sets"],
                 sampled=bool(words["sampled"]),
+                input_bits=words["input_bits"],
+                input_signed=bool(words["input_signed"]),
             )
         )
     events = None
     if _ENCODINGS[capacity.encoding] == "events":
         fields = _words(read, EVENT_BASE, EventWords)
         events = EventEncoding(**{**fields, "merge_polarity": bool(fields["merge_polarity"])})
+    memory = None
+    if _ENCODINGS[capacity.encoding] == "series" and not capacity.words_input:
+        fields = _words(read, EVENT_BASE, MemoryWords)
+        memory = MemoryDesign(**{name: fields[name] for name in fields if name != "zero"})
     committee = CommitteeWord.from_bits(read(register_address("committee")))
     design = Design(
         layers=tuple(layers),
@@ -199,6 +213,7 @@ def design_from_words(read: Callable[[int], int]) -> Design:
         spram_layer=spram_layer,
         encoding=_ENCODINGS[capacity.encoding],
         events=events,
+        memory=memory,
         members=committee.most if is_stepwise else 1,
         step_results=bool(capacity.step_results),
     )

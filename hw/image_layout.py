@@ -8,6 +8,7 @@ and reads it. All numbers are little endian.
 Bytes                   Contents
 ======================  =====================================================================
 24                      `ImageHeader`
+16                      where the gateware has a Legendre memory, `ImageMemory`
 8 a layer               `ImageLayer`
 512                     where the gateware has one, the intensity table: spike step of each
                         intensity 0..255, u16, 0xFFFF where no spike is sent
@@ -16,6 +17,8 @@ Bytes                   Contents
                         then one row a group of inputs
 ``row_bytes`` a row     where neurons have a state, threshold memory of layer 0, then of layer 1,
                         ...: for each block of lanes one row for every U neurons
+``row_bytes`` a row     of a Legendre memory, a row for each coefficient, then one for each emission
+                        shift
 4                       CRC-32 (that of zlib) of everything before
 ======================  =====================================================================
 
@@ -28,7 +31,8 @@ last neuron.
 
 In a layer that may draw weights, as many bits again follow in each row, in the same order: 1 = the
 weight is drawn, and its sign bit is 0. A threshold row holds U thresholds in two's complement of
-``threshold_bits``, the first neuron's lowest.
+``threshold_bits``, the first neuron's lowest; above each of them stands the gain of the neuron,
+where the kind has one.
 
 A layer that has room for the weight sets of a committee gets as many as the network has members,
 the same set again where the network has but one.
@@ -45,8 +49,10 @@ __all__ = [
     "IMAGE_MAGIC",
     "IMAGE_VERSION",
     "NO_SPIKE",
+    "head_bytes",
     "ImageHeader",
     "ImageLayer",
+    "ImageMemory",
     "LoadError",
     "LoadState",
     "image_rows",
@@ -56,11 +62,11 @@ __all__ = [
 #: First four bytes of an image.
 IMAGE_MAGIC = b"PSPK"
 #: Version of the format.
-IMAGE_VERSION = 2
+IMAGE_VERSION = 3
 #: Step of an intensity that never spikes.
 NO_SPIKE = 0xFFFF
 #: Numbers of the encodings in an image.
-ENCODING_CODES = {"latency": 0, "rate": 1, "events": 2}
+ENCODING_CODES = {"latency": 0, "rate": 1, "events": 2, "series": 3}
 
 
 class ImageHeader(data.Struct):
@@ -70,7 +76,8 @@ class ImageHeader(data.Struct):
     ``features`` (inputs of the first layer), ``classes`` (neurons of the last layer),
     ``fingerprint`` (of the network), ``layers`` (how many), ``members`` (weight sets K; 0: members
     are drawn, and the host says how many), ``encoding`` (`ENCODING_CODES`), ``phase`` (of the rate
-    code), ``tail_steps`` (of the latency code, among the T), ``zero``.
+    code), ``tail_steps`` (of the latency code, among the T), ``sample_values`` (bytes of a sample;
+    of events the inputs of the first layer).
     """
 
     magic: 32
@@ -85,7 +92,28 @@ class ImageHeader(data.Struct):
     encoding: 8
     phase: 8
     tail_steps: 16
-    zero: 16
+    sample_values: 16
+
+
+class ImageMemory(data.Struct):
+    """A Legendre memory and its series.
+
+    Members: ``order`` (q), ``channels``, ``window``, ``input_shift`` (E of the network), ``zero``
+    (byte that stands for 0), ``input_scale`` (in the gateware's unit, ``2^(E' - E)`` times that of
+    the network where the gateware's shift is E'), ``reads`` (R), ``series_bits``, ``series_shift``
+    (of the encoding; not used), ``more_zero``.
+    """
+
+    order: 16
+    channels: 16
+    window: 16
+    input_shift: 8
+    zero: 8
+    input_scale: 32
+    reads: 8
+    series_bits: 4
+    series_shift: 4
+    more_zero: 16
 
 
 class ImageLayer(data.Struct):
@@ -125,18 +153,24 @@ class LoadError(enum.Enum, shape=4):
     CRC = 10
     MEMBERS = 11
     ENCODING = 12
+    MEMORY = 13
+
+
+def head_bytes(design: Design) -> int:
+    """Bytes before the entries of the layers."""
+    return size_of(ImageHeader) + (0 if design.memory is None else size_of(ImageMemory))
 
 
 def max_image_bytes(design: Design) -> int:
     """Bytes of the largest image that a gateware takes."""
     rows = sum(target.rows * target.row_bytes for target in write_targets(design))
-    return size_of(ImageHeader) + size_of(ImageLayer) * len(design.layers) + rows + 4
+    return head_bytes(design) + size_of(ImageLayer) * len(design.layers) + rows + 4
 
 
 def image_rows() -> list[tuple[str, str, str]]:
     """Rows of a table of the fixed fields: structure, byte offsets, field."""
     return [
         (layout.__name__, span_text(span), field)
-        for layout in (ImageHeader, ImageLayer)
+        for layout in (ImageHeader, ImageMemory, ImageLayer)
         for field, span in field_spans(layout)
     ]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device image into the memories and settings of the core, all or nothing."""
 
+from collections.abc import Callable
+
 from amaranth import Array, Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import crc, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -14,15 +16,16 @@ from hw.image_layout import (
     IMAGE_VERSION,
     ImageHeader,
     ImageLayer,
+    ImageMemory,
     LoadError,
     LoadState,
+    head_bytes,
 )
 from hw.structures import byte_span, size_of
-from hw.write_target import write_targets
+from hw.write_target import MEMORY_TARGETS, write_targets
 
 __all__ = ["Loader"]
 
-_HEADER_BYTES = size_of(ImageHeader)
 _LAYER_BYTES = size_of(ImageLayer)
 
 
@@ -53,8 +56,8 @@ class Loader(wiring.Component):
         after a load: as many members as are stored, or one that is drawn.
     members : Out(8)
         Weight sets that it stores; 0: its members are drawn.
-    features : Out
-        Its pixels a sample.
+    sample_values : Out
+        Bytes of its samples.
     fingerprint : Out(32)
         Its fingerprint.
     state : Out(LoadState)
@@ -73,7 +76,7 @@ class Loader(wiring.Component):
                 "running": Out(1),
                 "config": Out(core_config(design)),
                 "members": Out(8),
-                "features": Out(range(design.features + 1)),
+                "sample_values": Out(range(design.sample_values + 1)),
                 "fingerprint": Out(32),
                 "state": Out(LoadState),
                 "error": Out(LoadError),
@@ -95,7 +98,8 @@ class Loader(wiring.Component):
         take = Signal()  # a byte is taken in this cycle
         byte = self.i.p.data
         # Position in the header; within the list of layers it runs from its end over one entry.
-        place = Signal(range(_HEADER_BYTES + _LAYER_BYTES))
+        head = head_bytes(design)
+        place = Signal(range(head + _LAYER_BYTES))
         layer = Signal(range(len(design.layers)))
         ended = Signal()  # the byte taken last was the last one
         fault = Signal(LoadError)
@@ -112,7 +116,10 @@ class Loader(wiring.Component):
         targets = write_targets(design)
         rooms = [None if t.layer is None else design.layers[t.layer] for t in targets]
         block_rows = [
-            this.rows
+            # Of a Legendre memory as many rows as are in use: blocks of one.
+            1
+            if this.name in MEMORY_TARGETS
+            else this.rows
             if room is None
             else room.rows_per_block
             if this.name == "weights"
@@ -128,19 +135,28 @@ class Loader(wiring.Component):
         row = Signal(range(max(this.rows for this in targets)))
         set_row = Signal.like(row)  # first row of the set
         member = Signal(range(design.members))
-        block = Signal(range(1 + max(this.blocks for this in design.layers)))
+        most_blocks = max(this.blocks for this in design.layers)
+        most_places = max(this.blocks * this.lanes for this in design.layers)
+        if design.memory is not None:
+            most_places = max(most_places, design.memory.states)
+        block = Signal(range(1 + most_blocks))
         row_in_block = Signal(range(max(block_rows)))
         byte_in_row = Signal(range(max(2, *(this.row_bytes for this in targets))))
-        covered = Signal(range(1 + max(this.blocks * this.lanes for this in design.layers)))
+        covered = Signal(range(1 + most_places))
         reach = Signal.like(covered)  # neurons that blocks up to and with this one have room for
         is_last_block = Signal()  # a cycle late
         is_last_set = Signal()  # a cycle late
         last_byte = Array(this.row_bytes - 1 for this in targets)
         last_row = Array(count - 1 for count in block_rows)
         set_rows = Array(0 if room is None else room.rows_per_member for room in rooms)
-        lanes = Array(0 if room is None else room.lanes for room in rooms)
+        lanes = Array(1 if room is None else room.lanes for room in rooms)
+        counts = {}
+        if design.memory is not None:
+            sizes = config.memory.order, config.memory.states
+            counts = dict(zip(MEMORY_TARGETS, sizes, strict=True))
         wanted = Array(
-            0 if this.layer is None else config.layers[this.layer].neurons for this in targets
+            counts.get(this.name, 0) if this.layer is None else config.layers[this.layer].neurons
+            for this in targets
         )
         sets = Signal(8)
         m.d.comb += [
@@ -187,8 +203,8 @@ class Loader(wiring.Component):
             with m.State("JUDGE"):
                 m.d.sync += place.eq(place + 1)
                 m.next = "HEADER"
-                with m.If(place == _HEADER_BYTES + _LAYER_BYTES - 1):
-                    m.d.sync += [place.eq(_HEADER_BYTES), layer.eq(layer + 1)]
+                with m.If(place == head + _LAYER_BYTES - 1):
+                    m.d.sync += [place.eq(head), layer.eq(layer + 1)]
                     with m.If(layer == len(design.layers) - 1):
                         m.d.sync += place.eq(0)
                         m.next = "ROWS"
@@ -298,7 +314,10 @@ class Loader(wiring.Component):
             with m.Case(end_of("steps")):
                 number(config.steps, design.steps, LoadError.STEPS)
             with m.Case(end_of("features")):
-                number(self.features, design.features, LoadError.FEATURES)
+                kept = config.memory.states if design.memory is not None else Signal(16)
+                number(kept, design.features, LoadError.FEATURES)
+            with m.Case(end_of("sample_values")):
+                number(self.sample_values, design.sample_values, LoadError.FEATURES)
             with m.Case(end_of("classes")):
                 # Compared with the entry of the last layer when that comes.
                 number(config.layers[-1].neurons, design.classes, LoadError.CLASSES)
@@ -313,7 +332,7 @@ class Loader(wiring.Component):
             with m.Case(end_of("encoding")):
                 if design.sample_input != "words":
                     refuse(byte != ENCODING_CODES[design.encoding], LoadError.ENCODING)
-            with m.Case(_HEADER_BYTES + byte_span(ImageLayer, "neurons")[-1]):
+            with m.Case(head_bytes(design) + byte_span(ImageLayer, "neurons")[-1]):
                 for index, this in enumerate(config.layers):
                     with m.If(layer == index):
                         if index == len(design.layers) - 1:
@@ -326,9 +345,44 @@ class Loader(wiring.Component):
             with m.Case(end_of("phase")):
                 if design.encodes_rates:
                     m.d.sync += config.phase.eq(byte)
+            if design.memory is not None:
+                self._read_memory(m, value, number, refuse)
         if design.is_stepwise:
             m.d.comb += config.members.eq(Mux(self.members == 0, 1, self.members))
         with m.If(take):
             with m.Switch(place):
                 with m.Case(*byte_span(ImageHeader, "fingerprint")):
                     m.d.sync += self.fingerprint.eq(Cat(self.fingerprint[8:], self.i.p.data))
+
+    def _read_memory(
+        self,
+        m: Module,
+        value: Signal,
+        number: Callable[[Signal, int, LoadError], None],
+        refuse: Callable[[Value, LoadError], None],
+    ) -> None:
+        """Keep what is said of a Legendre memory; within the switch over places."""
+        room, config = self._design.memory, self.config.memory
+        byte = value[8:]
+        begin = size_of(ImageHeader)
+
+        def places(field: str) -> list[int]:
+            return [begin + place for place in byte_span(ImageMemory, field)]
+
+        for field, target in (("order", config.order), ("channels", config.channels)):
+            with m.Case(places(field)[-1]):
+                number(target, getattr(room, field), LoadError.MEMORY)
+                if field == "order":
+                    refuse(value == 1, LoadError.MEMORY)
+        with m.Case(*places("zero")):
+            m.d.sync += config.zero.eq(byte)
+        with m.Case(*places("reads")):
+            m.d.sync += config.reads.eq(byte)
+            refuse((byte == 0) | (byte > room.reads) | (byte & (byte - 1)).any(), LoadError.MEMORY)
+        scale = places("input_scale")
+        for half, place in enumerate((scale[1], scale[3])):
+            with m.Case(place):
+                part = config.input_scale[16 * half : 16 * (half + 1)]
+                if len(part):
+                    m.d.sync += part.eq(value)
+                refuse(value[len(part) :].any(), LoadError.MEMORY)

@@ -30,6 +30,8 @@ class MemoryDesign:
         ``2^(E - E')`` times as large, which comes to the same.
     scale_bits
         Width of the input scale.
+    values
+        Most values of a series: steps times channels.
     """
 
     order: int
@@ -41,6 +43,7 @@ class MemoryDesign:
     reads: int
     input_shift: int
     scale_bits: int
+    values: int
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -50,11 +53,15 @@ class MemoryDesign:
                 raise TypeError(f"{field.name} must be {rule}, not {value!r}")
         if self.reads & (self.reads - 1):
             raise ValueError(f"reads must be a power of two, not {self.reads}")
+        if self.scale_bits > 32:
+            raise ValueError(
+                f"scale_bits must be at most 32, not {self.scale_bits}: input shifts differ too much"
+            )
         if self.order < 2:
             raise ValueError(f"order must be at least 2, not {self.order}")
 
     @classmethod
-    def for_memories(cls, memories: Sequence[LegendreMemory]) -> "MemoryDesign":
+    def for_memories(cls, memories: Sequence[LegendreMemory], *, values: int) -> "MemoryDesign":
         """Smallest design that holds each of the memories, all of the same C, F, G and b."""
         fixed = ("coefficient_bits", "fraction_bits", "guard_bits", "emission_bits")
         widths = {tuple(getattr(memory, name) for name in fixed) for memory in memories}
@@ -71,6 +78,7 @@ class MemoryDesign:
             reads=max(memory.reads for memory in memories),
             input_shift=shift,
             scale_bits=max(scale.bit_length() for scale in scales),
+            values=values,
             **dict(zip(fixed, widths.pop(), strict=True)),
         )
 

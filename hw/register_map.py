@@ -28,6 +28,7 @@ __all__ = [
     "EventWords",
     "FoldWord",
     "LayerWords",
+    "MemoryWords",
     "NetworkWord",
     "Register",
     "SizeWord",
@@ -39,20 +40,20 @@ __all__ = [
 #: First register: "PSPK", first letter in the lowest byte.
 REGISTER_MAGIC = int.from_bytes(b"PSPK", "little")
 #: Version of registers and frames.
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 #: Bits of all counters but that of the cycles, which has 32; they wrap around.
 COUNTER_BITS = 24
 #: Address of the first layer's words, and bytes of `LayerWords`; in a stepwise design
 #: `DynamicsWords` of as many bytes stand behind those of each layer.
 LAYER_BASE, LAYER_STRIDE = 64, 16
-#: Address of `EventWords`.
+#: Address of `EventWords`, or `MemoryWords`.
 EVENT_BASE = 224
 
 
 class CapacityWord(data.Struct):
     """``layers``, ``words_input`` (spike words instead of pixels), ``early_stop``,
     ``two_banks`` (of the spike store), ``spram``, ``encoding`` (as in an image), ``events_input``
-    (events instead of pixels), ``step_results`` (answers after every step can be chosen), and
+    (events instead of pixels), ``step_results`` (answers after steps can be chosen), and
     ``steps`` (largest T)."""
 
     layers: 8
@@ -67,9 +68,10 @@ class CapacityWord(data.Struct):
 
 
 class SizeWord(data.Struct):
-    """``features`` (pixels a sample) and ``classes``."""
+    """``sample_values`` (bytes of a sample: pixels, or values of a series; of events the inputs of
+    the first layer) and ``classes``."""
 
-    features: 16
+    sample_values: 16
     classes: 16
 
 
@@ -82,9 +84,10 @@ class FoldWord(data.Struct):
 
 
 class LayerWords(data.Struct):
-    """Capacity and fold of a layer. ``kind``: 0 single-spike, 1 LIF, 2 spike response,
-    3 integrator; ``sets`` (weight sets), ``sampled`` (weights may be drawn), ``spram`` (the layer
-    that is in SPRAM if one is)."""
+    """Capacity and fold of a layer. ``kind``: 0 single-spike, 1 LIF, 2 spike response, 3 diffused
+    quantiser, 4 integrator; ``sets`` (weight sets), ``sampled`` (weights may be drawn), ``spram``
+    (the layer that is in SPRAM if one is), ``input_bits`` and ``input_signed`` (what an input
+    is)."""
 
     fan_in: 16
     neurons: 16
@@ -97,7 +100,9 @@ class LayerWords(data.Struct):
     sets: 8
     sampled: 1
     spram: 1
-    zero: 14
+    input_bits: 4
+    input_signed: 1
+    zero: 9
 
 
 class DynamicsWords(data.Struct):
@@ -115,7 +120,9 @@ class DynamicsWords(data.Struct):
     membrane_bits: 8
     synapse_bits: 8
     refractory_bits: 8
-    more_zero: 40
+    emission_bits: 4
+    emission_signed: 1
+    more_zero: 35
 
 
 class EventWords(data.Struct):
@@ -131,6 +138,22 @@ class EventWords(data.Struct):
     merge_polarity: 1
     bin_us: 31
     steps: 16
+
+
+class MemoryWords(data.Struct):
+    """`hw.memory_design.MemoryDesign` of a design with a Legendre memory."""
+
+    order: 12
+    channels: 12
+    coefficient_bits: 8
+    fraction_bits: 8
+    guard_bits: 4
+    emission_bits: 4
+    reads: 8
+    input_shift: 8
+    scale_bits: 8
+    values: 24
+    zero: 32
 
 
 class StatusWord(data.Struct):
@@ -171,13 +194,13 @@ class NetworkWord(data.Struct):
 
 class CommitteeWord(data.Struct):
     """``members`` in use (K; as many as the network has after a load, 1 where they are drawn),
-    ``most`` (largest K that the gateware was built for; only read), ``step_results`` (answer after
-    every step, with K = 1)."""
+    ``most`` (largest K that the gateware was built for; only read), ``step_results`` (with K = 1;
+    1: answer after every step; of a gateware with a Legendre memory n: answer after every n input
+    steps)."""
 
     members: 8
     most: 8
-    step_results: 1
-    zero: 15
+    step_results: 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -319,6 +342,7 @@ def register_rows() -> list[tuple[str, str, str, str]]:
         (f"{LAYER_BASE} + {stride}", "capacity and fold of layer l", LayerWords),
         (f"{LAYER_STRIDE} behind", "dynamics of layer l, in stepwise designs", DynamicsWords),
         (f"{EVENT_BASE}", "rasterisation of events, in designs with that encoding", EventWords),
+        (f"{EVENT_BASE}", "Legendre memory, in designs with one", MemoryWords),
     ):
         register = Register(address=0, name="", access="read", meaning=noun, layout=layout)
         name = layout.__name__.removesuffix("Words").lower()

@@ -28,7 +28,7 @@ class WriteRefusal(enum.Enum, shape=2):
 
     NONE = 0
     #: More members than the network has, or than the gateware was built for; or none; or answers
-    #: after every step of several members, or of a gateware without them.
+    #: after steps of several members, or of a gateware without them.
     MEMBERS = 1
     #: The seed 0.
     SEED = 2
@@ -37,7 +37,7 @@ class WriteRefusal(enum.Enum, shape=2):
 def choice_layout(design: Design) -> data.StructLayout:
     """What the host chooses for a network: ``members`` (K), ``seed``, ``step_results``; see
     `hw.core.core_config`."""
-    return data.StructLayout({"members": range(design.members + 1), "seed": 32, "step_results": 1})
+    return data.StructLayout({"members": range(design.members + 1), "seed": 32, "step_results": 16})
 
 
 class RegisterBus(wiring.Signature):
@@ -81,7 +81,7 @@ class Registers(wiring.Component):
     -------
     bus : In(RegisterBus)
         The window.
-    running, state, load_error, fingerprint, members, features, config : In
+    running, state, load_error, fingerprint, members, sample_values, config : In
         From the loader.
     sample_done : In(1)
         A sample's last record was taken.
@@ -112,7 +112,7 @@ class Registers(wiring.Component):
                 "load_error": In(LoadError),
                 "fingerprint": In(32),
                 "members": In(8),
-                "features": In(range(design.features + 1)),
+                "sample_values": In(range(design.sample_values + 1)),
                 "config": In(core_config(design)),
                 "sample_done": In(1),
                 "input_spikes": In(range(design.layers[0].inputs_per_cycle + 1)),
@@ -154,7 +154,7 @@ class Registers(wiring.Component):
         m.d.comb += [
             status.state.eq(self.state),
             status.load_error.eq(self.load_error),
-            size.features.eq(self.features),
+            size.sample_values.eq(self.sample_values),
             size.classes.eq(config.layers[-1].neurons),
             network.steps.eq(config.steps),
             network.readout.eq(config.readout),
@@ -204,7 +204,10 @@ class Registers(wiring.Component):
         with m.Elif(bus.write):
             m.d.sync += bus.refusal.eq(WriteRefusal.NONE)
             with m.If(self._is_at("committee")):
-                answers = wanted.step_results & ((wanted.members != 1) | (not design.step_results))
+                # After every step, or of a memory after every few input steps.
+                choices = 1 if design.memory is None else 0xFFFF
+                single = (wanted.members == 1) & design.step_results
+                answers = wanted.step_results > Mux(single, choices, 0)
                 with m.If((wanted.members == 0) | (wanted.members > most) | answers):
                     m.d.sync += bus.refusal.eq(WriteRefusal.MEMBERS)
                 with m.Else():

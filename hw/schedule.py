@@ -75,7 +75,7 @@ def schedule(
     spikes: Sequence[np.ndarray],
     *,
     members: int = 1,
-    step_results: bool = False,
+    step_results: int = 0,
     events: Events | None = None,
 ) -> Schedule:
     """Cycles of N samples sent back to back.
@@ -92,7 +92,9 @@ def schedule(
         ``early_stop`` only. Of a stepwise design, of 0 and 1: input spikes (N, T, features), then
         spikes of each hidden layer (K, N, T, neurons) (`model.golden.StepwiseTrace`).
     members, step_results
-        Of a stepwise design: members in use, and whether every step is answered.
+        Of a stepwise design: members in use, and the steps from answer to answer: 0 for one answer
+        a sample, 1 for one a step; of a design with a memory also more, then input steps, and the
+        "samples" are the evaluations, all those of a sample one after another.
     events
         The samples, of a design that takes events.
 

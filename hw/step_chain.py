@@ -3,10 +3,11 @@
 
 from typing import Any
 
-from amaranth import Const, Module, Mux, ResetInserter, Signal, Value
+from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
+from hw.answer_marks import AnswerMarks
 from hw.committee_readout import CommitteeReadout
 from hw.design import Design
 from hw.intensity_table import IntensityTable
@@ -17,9 +18,10 @@ from hw.rate_encoder import RateEncoder
 from hw.replay_buffer import ReplayBuffer
 from hw.sampler import Sampler
 from hw.seed_feed import SeedFeed
+from hw.series_source import SeriesSource
 from hw.spike_store import SpikeStore
 from hw.step_layer import StepLayer
-from hw.write_target import threshold_target, weight_target
+from hw.write_target import memory_target, threshold_target, weight_target
 
 __all__ = ["add_step_chain"]
 
@@ -34,6 +36,7 @@ def add_step_chain(
         pixels > IntensityTable > SpikeStore, or
         pixels > RateEncoder, or
         events > Rasteriser > [ReplayBuffer: members], or
+        series > SeriesSource > [ReplayBuffer: members], or
         words  > [ReplayBuffer: members] >
             [ReplayBuffer: blocks of a step] > StepLayer > NeuronUnit >
             ReplayBuffer: blocks of a step   > StepLayer > NeuronUnit > ... >
@@ -46,10 +49,11 @@ def add_step_chain(
     config = core.config
     reset = ResetInserter(~core.running)
 
-    source, counts = _encoder(m, core=core, design=design, writes=writes)
+    source, counts = _encoder(m, core=core, design=design, writes=writes, probes=probes)
     moves = source.valid & source.ready & counts
     _count(m, core=core, index=0, word=source.p, valid=moves)
-    if design.members > 1 and design.sample_input != "pixels":
+    plays_members = design.sample_input == "pixels" and design.memory is None
+    if design.members > 1 and not plays_members:
         m.submodules.members = members = reset(ReplayBuffer(design=design, layer=0))
         connect(m, source, members.i)
         m.d.comb += members.passes.eq(config.members)
@@ -128,13 +132,20 @@ def add_step_chain(
         readout.reserve_last.eq(unit.reserve_last),
         unit.room_behind.eq(readout.room),
     ]
-    if design.step_results:
+    if design.memory is not None:
+        m.submodules.marks = marks = reset(AnswerMarks(in_flight=8 * len(design.layers)))
+        m.d.comb += [
+            marks.evaluation.eq(m.submodules.series.evaluation),
+            marks.answered.eq(readout.o.valid & readout.o.ready & readout.o.p.last),
+            readout.marked.eq(marks.running),
+        ]
+    elif design.step_results:
         m.d.comb += readout.step_results.eq(config.step_results)
     connect(m, readout.o, flipped(core.o_record))
 
 
 def _encoder(
-    m: Module, *, core: wiring.Component, design: Design, writes: MemoryWrites
+    m: Module, *, core: wiring.Component, design: Design, writes: MemoryWrites, probes: bool
 ) -> tuple[Any, Value]:
     """What turns samples into words; returns the stream of words, and whether the word that is
     offered has not been sent before."""
@@ -151,6 +162,21 @@ def _encoder(
                 rates.phase.eq(core.config.phase),
             ]
             words, counts = rates.o, rates.is_first_pass
+        if design.memory is not None:
+            m.submodules.series = series = reset(SeriesSource(design=design))
+            connect(m, source, series.i)
+            first = memory_target(design)
+            coefficients, shifts = writes.enable(first), writes.enable(first + 1)
+            m.d.comb += [
+                series.config.eq(core.config.memory),
+                series.every.eq(core.config.step_results if design.step_results else 0),
+                series.write_enable.eq(Cat(coefficients, shifts)),
+                series.write_row.eq(writes.row),
+                series.write_data.eq(Mux(shifts, writes.data(first + 1), writes.data(first))),
+            ]
+            if probes:
+                m.d.comb += core.memory.eq(series.state)
+            words = series.o
         if design.sample_input == "events":
             m.submodules.rasteriser = raster = reset(Rasteriser(design=design))
             connect(m, source, raster.i)

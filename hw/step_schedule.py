@@ -11,6 +11,7 @@ from hw.committee_readout import RECORD_CYCLES, answer_latency, member_latency
 from hw.design import Design, LayerDesign, ceil_div
 from hw.lane_array import layer_latency
 from hw.neuron_unit import beat_cycles, block_cycles, state_latency, step_cycles
+from hw.series_times import evaluation_steps, memory_cycles
 from hw.step_sources import StepSource, busy_words, step_source
 from model.description import Network
 from model.events import Events
@@ -30,12 +31,16 @@ class StepSampleSchedule:
         Per layer int64 (K, T, rows): the observation of each row of U neurons.
     records
         int64 (answers, classes): the records; one answer, or one a step.
+    memory
+        int64 (input steps, states): each state of a Legendre memory that is written; of an
+        evaluation, those since the one before. Empty without a memory.
     """
 
     first_input: int
     last_input: int
     states: tuple[np.ndarray, ...]
     records: np.ndarray
+    memory: np.ndarray
 
     @property
     def result(self) -> int:
@@ -127,12 +132,13 @@ def step_samples(
     spikes: Sequence[np.ndarray],
     *,
     members: int,
-    step_results: bool,
+    step_results: int,
     events: Events | None = None,
 ) -> tuple[StepSampleSchedule, ...]:
     """Cycles of N samples sent back to back; parameters as of `hw.schedule.schedule`."""
     trains = np.asarray(spikes[0])
-    source, first_words = step_source(design, trains, members, events)
+    every = step_results if design.memory is not None else 0
+    source, first_words = step_source(design, network, trains, members, events=events, every=every)
     # The last row, in its last plane, marks the end of a step, with spikes or without.
     words = [
         busy_words(np.asarray(train), layer)[..., :-1].sum(axis=-1) + 1
@@ -143,7 +149,8 @@ def step_samples(
         times = _LayerTimes(this, layer.neurons, buffered=index > 0 or this.blocks > 1)
         layers.append(times)
     answers = _Answers(design, network.classes)
-    return tuple(
+    every_step = bool(step_results) and design.memory is None
+    samples = [
         _sample(
             source,
             layers,
@@ -152,9 +159,19 @@ def step_samples(
             first_words[number],
             [hidden[:, number] for hidden in words],
             members,
-            step_results,
+            every_step,
         )
         for number in range(len(trains))
+    ]
+    if design.memory is None:
+        return tuple(samples)
+    steps = evaluation_steps(network, every)
+    return tuple(
+        dataclasses.replace(
+            sample,
+            memory=memory_cycles(design, network, sample.first_input, steps[number % len(steps)]),
+        )
+        for number, sample in enumerate(samples)
     )
 
 
@@ -206,4 +223,5 @@ def _sample(
         last_input=source.last_input,
         states=tuple(np.array(cycles).reshape(members, steps, -1) for cycles in seen),
         records=np.array(records),
+        memory=np.empty((0, 0), dtype=np.int64),
     )

@@ -13,6 +13,8 @@ import numpy as np
 from hw.block_times import ReplayTimes, StoreTimes, TableTimes, store_work
 from hw.design import Design, LayerDesign, ceil_div
 from hw.rate_encoder import scan_cycles
+from hw.series_times import SeriesTimes
+from model.description import Network
 from model.events import Events
 
 __all__ = ["StepSource", "step_source", "words_of_steps"]
@@ -289,20 +291,28 @@ class _Rastered:
 
 
 def step_source(
-    design: Design, trains: np.ndarray, members: int, events: Events | None = None
+    design: Design,
+    network: Network,
+    trains: np.ndarray,
+    members: int,
+    *,
+    events: Events | None = None,
+    every: int = 0,
 ) -> tuple[StepSource, np.ndarray]:
     """The source of a design, and the words of each step, int (N, T).
 
     Parameters
     ----------
-    design
-        The gateware.
+    design, network
+        What is built, and what is loaded.
     trains
-        Input spikes (N, T, features).
+        Input spikes (N, T, features); behind a memory, of N evaluations.
     members
         Members in use.
     events
         The samples, of a design that takes events.
+    every
+        Input steps of a memory between two evaluations of a sample; 0: at its end only.
     """
     words = words_of_steps(busy_words(trains, design.layers[0]))
     if design.encodes_rates:
@@ -312,6 +322,10 @@ def step_source(
     if design.has_table:
         return _Sorted(design, trains, members), words
     source: StepSource = _Words(words)
+    if design.memory is not None:
+        busy = busy_words(trains, design.layers[0])
+        words = busy[..., :-1].sum(axis=-1) + 1
+        source = SeriesTimes(design, network, busy, every)
     if design.sample_input == "events":
         if events is None:
             raise ValueError("events must be given for a design that takes them")

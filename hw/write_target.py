@@ -5,7 +5,17 @@ import dataclasses
 
 from hw.design import Design, ceil_div
 
-__all__ = ["WriteTarget", "threshold_target", "weight_target", "write_targets"]
+__all__ = [
+    "MEMORY_TARGETS",
+    "WriteTarget",
+    "memory_target",
+    "threshold_target",
+    "weight_target",
+    "write_targets",
+]
+
+#: Names of the memories of a Legendre memory, in order.
+MEMORY_TARGETS = ("coefficients", "emission shifts")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,9 +27,9 @@ class WriteTarget:
     number
         Value of the core's ``write_target``.
     name
-        ``"table"``, ``"weights"`` or ``"thresholds"``.
+        ``"table"``, ``"weights"``, ``"thresholds"``, or one of `MEMORY_TARGETS`.
     layer
-        Layer, None for the table.
+        Layer; None for what belongs to no layer.
     rows, row_bits
         Rows of a full-size network, and bits of one.
     """
@@ -46,6 +56,11 @@ def threshold_target(design: Design, layer: int) -> int:
     return 1 + len(design.layers) + layer
 
 
+def memory_target(design: Design) -> int:
+    """Number of the first memory of a Legendre memory."""
+    return 1 + 2 * len(design.layers)
+
+
 def write_targets(design: Design) -> tuple[WriteTarget, ...]:
     """All memories of a design, in the order of their numbers, which is that of an image.
 
@@ -53,7 +68,8 @@ def write_targets(design: Design) -> tuple[WriteTarget, ...]:
     for none). 1 + l: weight memory of layer l, row ``member * rows_per_member + block *
     rows_per_block + planes + group``. 1 + L + l: threshold memory of layer l of a stepwise design
     of L layers, row ``neuron // U`` with U signed thresholds of ``threshold_bits``, lowest neuron
-    lowest.
+    lowest. 1 + 2 L: coefficients of a Legendre memory, row i. 2 + 2 L: its emission shifts, row
+    ``channel * q + i``.
     """
     targets = []
     if design.has_table:
@@ -78,4 +94,12 @@ def write_targets(design: Design) -> tuple[WriteTarget, ...]:
                 row_bits=layer.threshold_row_bits,
             )
         )
+    if design.memory is not None:
+        sizes = (
+            (design.memory.order, design.memory.coefficient_bits + 1),
+            (design.memory.states, design.memory.shift_bits),
+        )
+        for place, (name, (rows, bits)) in enumerate(zip(MEMORY_TARGETS, sizes, strict=True)):
+            number = memory_target(design) + place
+            targets.append(WriteTarget(number=number, name=name, rows=rows, row_bits=bits))
     return tuple(targets)

@@ -31,8 +31,8 @@ from hw.structures import size_of
 
 __all__ = ["FrameProcessor"]
 
-# Samples that may be in the accelerator at a time. With one in it, another can always be taken
-# whole, whether or not somebody takes the records of the first; so nothing can lock up.
+# Samples that may be in the accelerator at a time. While one is being sent, records are taken
+# first; so nothing can lock up.
 _IN_FLIGHT = 2
 # Of the number of events in a sample.
 _EVENT_BITS = 24
@@ -54,7 +54,8 @@ class FrameProcessor(wiring.Component):
     -------
     i : In(stream of ByteBeat), o : Out(stream of ByteBeat)
         Header and body of requests and of replies.
-    o_network, o_sample, i_record, bus, running, load_error, features, classes, needs_seed, measured
+    o_network, o_sample, i_record, bus, running, load_error, sample_values, classes, needs_seed,
+    measured
         To and from the ports of `hw.accelerator.Accelerator` with these names.
     restart : Out(1)
         Forget the sample of events that has not come to its end.
@@ -79,7 +80,7 @@ class FrameProcessor(wiring.Component):
                 "bus": Out(RegisterBus()),
                 "running": In(1),
                 "load_error": In(LoadError),
-                "features": In(range(design.features + 1)),
+                "sample_values": In(range(design.sample_values + 1)),
                 "classes": In(range(design.classes + 1)),
                 "needs_seed": In(1),
                 "measured": In(1),
@@ -121,14 +122,15 @@ class FrameProcessor(wiring.Component):
             m.d.sync += ended.eq(self.i.p.last)
         m.d.sync += [write.eq(0), drop.eq(0)]
         awaited = Signal(_EVENT_BITS)  # events of the sample that is being sent
+        sending = Signal()  # a sample of bytes is
         m.d.sync += self.restart.eq(0)
         with m.If(~self.running):
             m.d.sync += [samples.eq(0), awaited.eq(0)]
         if takes_events:
             m.d.comb += [feeder.begin.eq(self.restart), feeder.i.p.last.eq(awaited == 1)]
 
-        def sample_is_whole() -> None:
-            """Its result comes with the sequence number of this request."""
+        def expect_result() -> None:
+            """It comes with the sequence number of this request."""
             m.d.sync += samples.eq(samples + 1)
             with m.If(samples == 0):
                 m.d.sync += work.sequences[0].eq(header.sequence)
@@ -165,6 +167,9 @@ class FrameProcessor(wiring.Component):
                     m.next = "HEAD"
                 with m.Elif(self.i.valid):
                     m.next = "REQUEST"
+                    if not takes_events:
+                        with m.If(sending):
+                            m.next = "SAMPLE"
 
             with m.State("REQUEST"):
                 m.d.comb += self.i.ready.eq(1)
@@ -207,13 +212,15 @@ class FrameProcessor(wiring.Component):
                         with m.Case(FrameType.SAMPLE):
                             with m.If(~self.running):
                                 refuse(RefusalReason.NO_NETWORK)
-                            with m.Elif(header.length != self.features):
+                            with m.Elif(header.length != self.sample_values):
                                 refuse(RefusalReason.SAMPLE_SIZE)
                             with m.Elif(samples == _IN_FLIGHT):
                                 refuse(RefusalReason.BUSY)
                             with m.Elif(self.needs_seed):
                                 refuse(RefusalReason.SEED)
                             with m.Else():
+                                expect_result()
+                                m.d.sync += sending.eq(1)
                                 m.next = "SAMPLE"
                     with m.Default():
                         refuse(RefusalReason.TYPE)
@@ -329,20 +336,24 @@ class FrameProcessor(wiring.Component):
                         with m.If(self.i.valid & self.i.ready & feeder.ends):
                             m.d.sync += awaited.eq(awaited - 1)
                             with m.If(awaited == 1):
-                                sample_is_whole()
+                                expect_result()
                             with m.If(self.i.p.last):
                                 answer(ReplyKind.DONE)
                                 with m.If(awaited == 1):
                                     m.next = "IDLE"
             else:
                 with m.State("SAMPLE"):
-                    m.d.comb += [
-                        feeder.i.valid.eq(self.i.valid),
-                        feeder.i.p.last.eq(self.i.p.last),
-                        self.i.ready.eq(feeder.i.ready),
-                    ]
+                    # The answer to an earlier sample, or to the beginning of this one.
+                    with m.If(self.i_record.valid):
+                        m.next = "IDLE"
+                    with m.Else():
+                        m.d.comb += [
+                            feeder.i.valid.eq(self.i.valid),
+                            feeder.i.p.last.eq(self.i.p.last),
+                            self.i.ready.eq(feeder.i.ready),
+                        ]
                     with m.If(self.i.valid & self.i.ready & self.i.p.last):
-                        sample_is_whole()
+                        m.d.sync += sending.eq(0)
                         m.next = "IDLE"
 
             with m.State("SWALLOW"):

@@ -42,7 +42,8 @@ class Link(wiring.Component):
     -------
     i, o : stream of 8 bits
         The line.
-    o_network, o_sample, i_record, bus, running, load_error, features, classes, needs_seed, measured
+    o_network, o_sample, i_record, bus, running, load_error, sample_values, classes, needs_seed,
+    measured
         To and from the ports of `hw.accelerator.Accelerator` with these names.
     restart : Out(1)
         As of `hw.link.frame_processor.FrameProcessor`.
@@ -67,7 +68,7 @@ class Link(wiring.Component):
                 "bus": Out(RegisterBus()),
                 "running": In(1),
                 "load_error": In(LoadError),
-                "features": In(range(design.features + 1)),
+                "sample_values": In(range(design.sample_values + 1)),
                 "classes": In(range(design.classes + 1)),
                 "needs_seed": In(1),
                 "measured": In(1),
@@ -103,7 +104,7 @@ class Link(wiring.Component):
         m.d.comb += [
             processor.running.eq(self.running),
             processor.load_error.eq(self.load_error),
-            processor.features.eq(self.features),
+            processor.sample_values.eq(self.sample_values),
             processor.classes.eq(self.classes),
             processor.needs_seed.eq(self.needs_seed),
             processor.measured.eq(self.measured),

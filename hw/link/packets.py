@@ -292,7 +292,7 @@ PACKETS = (
 
 def buffer_depth(design: Design) -> int:
     """Bytes of the receive buffer: a power of two, at least 1024, with room for an image."""
-    sample = design.features if design.sample_input == "pixels" else 0
+    sample = design.sample_values if design.sample_input == "pixels" else 0
     frame = HEADER_BYTES + sample + CRC_BYTES
     return max(1024, 1 << (frame - 1).bit_length())
 

@@ -99,7 +99,7 @@ class Board(Transport):
             case FrameType.LOAD_END:
                 if len(self._image) != self._length:
                     return refusal(RefusalReason.INCOMPLETE)
-                if self._image[4] != 2:
+                if self._image[4] != 3:
                     return refusal(RefusalReason.IMAGE, LoadError.VERSION.value)
                 self.network = network_from_image(self._image, DESIGN)
                 return FrameType.DONE, b""
@@ -117,7 +117,7 @@ class Board(Transport):
             "fingerprint": held.fingerprint() if held else 0,
             "status": 2 if held else 0,
             "errors": 0b10100,
-            "network_size": held.features | held.classes << 16 if held else 0,
+            "network_size": held.sample_values | held.classes << 16 if held else 0,
             "network": held.steps | held.members << 24 if held else 0,
             "samples": 5,
         }
@@ -159,7 +159,7 @@ def test_status():
         assert status.errors == ("frame", "request")
         host.load(NETWORK)
         status = host.status()
-        assert (status.state, status.features, status.classes) == (LoadState.ACTIVE, 6, 3)
+        assert (status.state, status.sample_values, status.classes) == (LoadState.ACTIVE, 6, 3)
         assert (status.steps, status.readout) == (3, NETWORK.readout)
         assert (status.fingerprint, status.samples) == (NETWORK.fingerprint(), 5)
         host.clear_errors()

@@ -11,6 +11,7 @@ from firmware.image import ImageError, device_image, network_from_image
 from hw.design import CapacityError, Design, Fold
 from hw.image_layout import image_rows, max_image_bytes
 from model.description import LatencyEncoding, Layer, Network, Readout
+from tests.series import parallel_networks
 from tests.stepwise import make_network, stepwise_designs, stepwise_networks
 from tests.strategies import designs, networks
 
@@ -97,8 +98,8 @@ def test_bytes_of_an_image_written_down_by_hand():
     design = Design.for_networks([network], [Fold(lanes=2, inputs_per_cycle=2)], pixels_per_cycle=2)
     assert (design.layers[0].threshold_bits, design.layers[0].planes) == (2, 1)
     image = device_image(network, design)
-    header = b"PSPK" + bytes([2, 0, 2, 0, 3, 0, 3, 0])
-    header += network.fingerprint().to_bytes(4, "little") + bytes([1, 1] + [0] * 6)
+    header = b"PSPK" + bytes([3, 0, 2, 0, 3, 0, 3, 0])
+    header += network.fingerprint().to_bytes(4, "little") + bytes([1, 1] + [0] * 4 + [3, 0])
     entry = bytes([3, 0, 2, 0, 6, 0, 0, 1])
     table = b"\xff\xff" * 100 + b"\x01\x00" * 100 + b"\x00\x00" * 56
     # Start values -2 = 10, 1 = 01, -1 = 11 (lowest bit first: 01, 10, 11); lane 1 of block 1 is a
@@ -126,7 +127,7 @@ def test_no_truncated_image_is_taken(size):
     ("place", "value", "text"),
     [
         (0, b"X", "Magic of device image must be b'PSPK', not b'XSPK'"),
-        (4, b"\1", "Version of device image must be 2, not 1"),
+        (4, b"\1", "Version of device image must be 3, not 1"),
         (5, b"\1", "Readout of device image must be below 1, not 1"),
         (16, b"\3", "Layers of device image must number 2, not 3"),
         (24, b"\3", r"Blocks of layer 0 of device image must be"),
@@ -173,3 +174,20 @@ def test_a_network_too_large_is_refused_with_the_field_named():
 def test_fixed_fields_are_listed():
     assert ("ImageHeader", "6..7", "steps") in image_rows()
     assert ("ImageLayer", "0..1", "neurons") in image_rows()
+
+
+@given(st.data())
+def test_a_network_with_a_memory_comes_back_from_its_image(data):
+    network = data.draw(parallel_networks())
+    lanes = data.draw(st.integers(1, 5))
+    folds = [Fold(lanes=lanes) for _ in network.layers]
+    memory = network.memory
+    # The gateware's input shift is another one than the network's.
+    shift = min(24, memory.input_shift + 5)
+    larger = dataclasses.replace(
+        network, memory=dataclasses.replace(memory, input_shift=shift, input_scale=1)
+    )
+    design = Design.for_networks(data.draw(st.sampled_from([[network], [network, larger]])), folds)
+    image = device_image(network, design)
+    assert len(image) <= max_image_bytes(design)
+    assert network_from_image(image, design).fingerprint() == network.fingerprint()

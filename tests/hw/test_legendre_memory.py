@@ -109,7 +109,7 @@ def random_memory(rng, **fields):
 
 def room(memory, **fields):
     """A design with room to spare."""
-    design = MemoryDesign.for_memories([memory])
+    design = MemoryDesign.for_memories([memory], values=1)
     return MemoryDesign(**{**vars(design), **fields})
 
 

@@ -77,7 +77,7 @@ def loaded(images, *, stall=0.0, lasts=None, design=DESIGN):
             await ctx.tick().repeat(2)
             held.append((ctx.get(dut.state), ctx.get(dut.error), ctx.get(dut.fingerprint)))
             if ctx.get(dut.running):
-                held[-1] += (plain(ctx.get(dut.config)), ctx.get(dut.features))
+                held[-1] += (plain(ctx.get(dut.config)), ctx.get(dut.sample_values))
 
     async def writes(ctx):
         port = (dut.write_valid, dut.write_target, dut.write_row, dut.write_end, dut.write_data)

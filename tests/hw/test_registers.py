@@ -96,7 +96,7 @@ def test_every_option_of_a_design_is_told(early_stop, banks):
     ("name", "value", "text"),
     [
         ("magic", 0, "Register magic must be 0x4b505350, not 0x00000000"),
-        ("protocol", 1, "Protocol version must be 2, not 1"),
+        ("protocol", 1, "Protocol version must be 3, not 1"),
         (
             "design_hash",
             1,
@@ -131,7 +131,7 @@ def test_addresses_do_not_meet():
     ):
         assert len(set(here)) == len(here)
         assert all(address % 4 == 0 and 0 <= address < 256 for address in here)
-    assert len(register_rows()) == len(REGISTERS) + 3
+    assert len(register_rows()) == len(REGISTERS) + 4
 
 
 def test_window_shows_design_state_and_counters():
@@ -158,7 +158,7 @@ def test_window_shows_design_state_and_counters():
         ctx.set(dut.state, 2)
         ctx.set(dut.load_error, 3)
         assert await read("status") == 0x0302
-        ctx.set(dut.features, 9)
+        ctx.set(dut.sample_values, 9)
         ctx.set(dut.config, {"steps": 3, "readout": 2, "layers": [{}, {"neurons": 4}]})
         assert await read("network_size") == 0x00040009
         assert await read("network") == 0x00020003

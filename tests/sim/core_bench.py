@@ -12,7 +12,7 @@ from amaranth.sim import Simulator
 from hw.core import Core
 from hw.design import Design
 from hw.sampler import draw_cycles
-from hw.write_target import WriteTarget, write_targets
+from hw.write_target import MEMORY_TARGETS, WriteTarget, write_targets
 from model.description import Network
 from tests.hw.streams import plain
 
@@ -26,13 +26,15 @@ __all__ = ["CoreRun", "load_network", "memory_rows", "run_core"]
 class CoreRun:
     """Everything seen in a run; cycle 0 takes the first beat.
 
-    ``states``: per layer (cycle, observation); ``records``: (cycle, record); both as plain dicts.
+    ``states``: per layer (cycle, observation); ``records``: (cycle, record); both as plain dicts;
+    ``memory``: (cycle, row, value) of the states of a Legendre memory that are written.
     """
 
     states: list[list[tuple[int, dict]]]
     records: list[tuple[int, dict]]
     first_beats: list[int]
     last_beats: list[int]
+    memory: list[tuple[int, int, int]] = dataclasses.field(default_factory=list)
 
 
 def memory_rows(design: Design, network: Network, target: WriteTarget) -> dict[int, int]:
@@ -41,6 +43,10 @@ def memory_rows(design: Design, network: Network, target: WriteTarget) -> dict[i
         steps = network.encoding.table()
         silent = network.steps
         return {row: 0xFFFF if step == silent else int(step) for row, step in enumerate(steps)}
+    if target.name in MEMORY_TARGETS:
+        memory = network.memory
+        first = target.name == MEMORY_TARGETS[0]
+        return dict(enumerate((memory.coefficients if first else memory.emission_shifts).tolist()))
     layer, room = network.layers[target.layer], design.layers[target.layer]
     rows: dict[int, int] = {}
     if target.name == "thresholds":
@@ -99,6 +105,15 @@ async def load_network(ctx, core: Core, design: Design, network: Network, **sett
     }
     for name, value in fields.items():
         ctx.set(getattr(config, name), value)
+    if design.memory is not None:
+        memory = network.memory
+        ctx.set(config.memory.order, memory.order)
+        ctx.set(config.memory.channels, memory.channels)
+        ctx.set(config.memory.states, memory.states)
+        ctx.set(config.memory.reads, memory.reads)
+        ctx.set(config.memory.zero, network.encoding.zero)
+        shift = design.memory.input_shift - memory.input_shift
+        ctx.set(config.memory.input_scale, memory.input_scale << shift)
     for index, layer in enumerate(network.layers):
         ctx.set(config.layers[index].neurons, layer.neurons)
         ctx.set(config.layers[index].blocks, -(-layer.neurons // design.layers[index].lanes))
@@ -178,7 +193,13 @@ def run_core(
     async def observe(ctx) -> None:
         nonlocal cycle
         probes = [getattr(core, f"probe{index}") for index in range(len(network.layers))]
+        if design.memory is not None:
+            probes.append(core.memory)
         async for _, _, *values in ctx.tick().sample(*probes):
+            if design.memory is not None:
+                state = values.pop()
+                if state.valid:
+                    out.memory.append((cycle + 1 - origin, state.row, state.value))
             for index, value in enumerate(values):
                 if value.valid:
                     # The testbenches count after this process has counted.

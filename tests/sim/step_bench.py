@@ -55,7 +55,7 @@ def run_step_core(
     seed: int = 0,
     answers: int | None = None,
     stalls: random.Random | None = None,
-    step_results: bool = False,
+    step_results: int = 0,
 ) -> CoreRun:
     """Load a network, send all samples, and wait for all answers."""
     settings = {"members": network.members if members is None else members}

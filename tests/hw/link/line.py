@@ -37,7 +37,7 @@ class LinkedAccelerator(wiring.Component):
         connect(m, link.o_sample, accelerator.i_sample)
         connect(m, accelerator.o_record, link.i_record)
         connect(m, link.bus, accelerator.bus)
-        for port in ("running", "load_error", "features", "classes", "needs_seed", "measured"):
+        for port in ("running", "load_error", "sample_values", "classes", "needs_seed", "measured"):
             m.d.comb += getattr(link, port).eq(getattr(accelerator, port))
         m.d.comb += [accelerator.errors.eq(link.errors), accelerator.restart.eq(link.restart)]
         return m
