@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from model.train.bisnn.config import BisnnConfig
+from model.train.bisnn.rules import Rule
 from model.train.config import TrainConfig
-from model.train.fields import RecipeError
+from model.train.fields import RecipeError, check
+from model.train.lmu.config import LmuConfig, LmuRule
+from model.train.lmu.hybrid_config import HybridConfig, HybridRule
 
-__all__ = ["RECIPES", "load_recipe", "recipe_names"]
+__all__ = ["RECIPES", "AnyConfig", "load_recipe", "recipe_names"]
+
+#: Configuration of any recipe.
+AnyConfig = TrainConfig | BisnnConfig | LmuConfig | HybridConfig
 
 #: Folder of the recipes that are installed with the package.
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
@@ -21,8 +27,8 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
-def load_recipe(name: str | os.PathLike[str], **changes: Any) -> TrainConfig | BisnnConfig:
-    """Read a recipe: one with the key ``rule`` is of the family ``bisnn``, others are ``bs4nn``.
+def load_recipe(name: str | os.PathLike[str], **changes: Any) -> AnyConfig:
+    """Read a recipe: the key ``rule`` names its family, and one without is of ``bs4nn``.
 
     Parameters
     ----------
@@ -51,9 +57,9 @@ def load_recipe(name: str | os.PathLike[str], **changes: Any) -> TrainConfig | B
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"Recipe {path} must be TOML: {error}") from None
     fields.setdefault("name", path.stem)
-    bisnn = "rule" in fields
-    if bisnn:
-        pass  # its levels stand in the table of the encoding
+    rule = fields.get("rule")
+    if rule is not None:
+        pass  # levels, if any, stand in the table of the encoding
     elif "levels" in changes:
         for key in ("steps", "cut"):
             fields.pop(key, None)
@@ -64,6 +70,21 @@ def load_recipe(name: str | os.PathLike[str], **changes: Any) -> TrainConfig | B
             fields.setdefault("cut", levels[-1])
     fields.update(changes)
     try:
-        return BisnnConfig.from_dict(fields) if bisnn else TrainConfig.from_dict(fields)
+        return _family(rule).from_dict(fields)
     except RecipeError as error:
         raise RecipeError(f"Recipe {path}: {error}") from None
+
+
+_FAMILIES: dict[str, type[AnyConfig]] = {
+    **dict.fromkeys(Rule, BisnnConfig),
+    **dict.fromkeys(LmuRule, LmuConfig),
+    **dict.fromkeys(HybridRule, HybridConfig),
+}
+
+
+def _family(rule: Any) -> type[AnyConfig]:
+    """Family of a rule, None for a recipe without one."""
+    if rule is None:
+        return TrainConfig
+    check(rule in list(_FAMILIES), "Rule", f"one of {', '.join(_FAMILIES)}", rule)
+    return _FAMILIES[rule]

@@ -5,7 +5,7 @@ import dataclasses
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import numpy as np
 import typer
@@ -17,9 +17,13 @@ from popspike.options import DataDirOption, JsonOption, find_dataset
 
 if TYPE_CHECKING:
     from model.train import EpochRecord, TrainConfig
+    from model.train.bisnn import BisnnConfig
+    from model.train.lmu import HybridConfig, LmuConfig
     from model.yardstick import Yardstick
 
 __all__ = ["train_network"]
+
+ConfigT = TypeVar("ConfigT", "BisnnConfig", "HybridConfig", "LmuConfig", "TrainConfig")
 
 
 def train_network(
@@ -68,6 +72,8 @@ def train_network(
     popspike train bs4nn-paper --epochs 20 --resume
 
     popspike train bisnn-digits-committee --seed 1
+
+    popspike train lmu-psmnist-256
     """
     from model.train.paper_loop import PAPER_RECIPE
     from model.train.run import save_frozen
@@ -144,35 +150,39 @@ def _train(
 ) -> "Network | Yardstick":
     from model.train import load_recipe, train
     from model.train.bisnn import BisnnConfig, train_bisnn
+    from model.train.lmu import HybridConfig, LmuConfig, train_hybrid, train_parallel
 
     config = load_recipe(recipe, **changes)
     training, validation = source.parts(config.data)
     facts["data_split"] = f"{len(training)} training, {len(validation)} validation samples"
-    if isinstance(config, BisnnConfig):
-        config = dataclasses.replace(config, data=source.name)
-        facts.update(data=source.name, data_licence=source.opened.licence, seed=config.seed)
-        return train_bisnn(
-            config=config,
-            samples=training,
-            validation=validation,
-            directory=folder,
-            resume=resume,
-            metadata=facts,
-            on_epoch=_report,
-        ).network
-    config = _fitted(dataclasses.replace(config, data=source.name), changes, training)
     facts.update(data=source.name, data_licence=source.opened.licence, seed=config.seed)
-    return train(
-        config=config,
-        samples=training,
-        validation=validation,
-        directory=folder,
-        device=device,
-        resume=resume,
-        metadata=facts,
-        on_epoch=_report,
-        on_message=lambda text: err.print(text, highlight=False),
-    ).network
+    common: dict[str, Any] = {
+        "samples": training,
+        "validation": validation,
+        "directory": folder,
+        "resume": resume,
+        "metadata": facts,
+        "on_epoch": _report,
+    }
+    if isinstance(config, BisnnConfig):
+        return train_bisnn(config=_named(config, source), **common).network
+    if isinstance(config, HybridConfig):
+        return train_hybrid(config=_named(config, source), **common).network
+    if isinstance(config, LmuConfig):
+        config = _named(config, source)
+        return train_parallel(config=config, on_message=_message, **common).network
+    config = _fitted(_named(config, source), changes, training)
+    return train(config=config, device=device, on_message=_message, **common).network
+
+
+def _named(config: ConfigT, source: _Source) -> ConfigT:
+    """The configuration with the data set that is used."""
+    return dataclasses.replace(config, data=source.name)
+
+
+def _message(text: str) -> None:
+    """Report other work on stderr."""
+    err.print(text, highlight=False)
 
 
 def _report(record: "EpochRecord") -> None:
