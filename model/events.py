@@ -8,7 +8,7 @@ import numpy as np
 
 from model.encoding import EventEncoding
 
-__all__ = ["RASTERS", "EventError", "Events", "rasterise"]
+__all__ = ["RASTERS", "EventError", "Events", "rasterise", "rasterise_moved"]
 
 #: Rasterisations by name, to start from.
 RASTERS = {
@@ -199,14 +199,40 @@ def rasterise(encoding: EventEncoding, events: Events) -> np.ndarray:
         If an event lies outside the sensor of the encoding.
     """
     events.check_frame(encoding.width, encoding.height)
-    channels, rows, columns = encoding.shape
-    spikes = np.zeros((len(events), encoding.steps, channels * rows * columns), dtype=np.uint8)
+    return rasterise_moved(
+        encoding, events, events.x - np.int32(encoding.left), events.y - np.int32(encoding.top)
+    )
+
+
+def rasterise_moved(
+    encoding: EventEncoding, events: Events, columns: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Turn events into spikes as `rasterise` does, at other places than their own.
+
+    Parameters
+    ----------
+    encoding
+        Bins, crop, down-sampling and polarity.
+    events
+        N samples; their columns and rows are not looked at.
+    columns, rows
+        int32, one an event: its place in the crop; those outside are left out.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (N, T, features) of 0 and 1.
+    """
+    channels, height, width = encoding.shape
+    features = channels * height * width
+    step = (events.t // encoding.bin_us).astype(np.int32)
+    kept = (step < encoding.steps) & (columns >= 0) & (columns < encoding.crop_width)
+    kept &= (rows >= 0) & (rows < encoding.crop_height)
+    place = (rows >> encoding.shift) * width + (columns >> encoding.shift)
+    if not encoding.merge_polarity:
+        place += events.p * np.int32(height * width)
     sample = np.repeat(np.arange(len(events)), np.diff(events.offsets))
-    step = events.t // encoding.bin_us
-    left, top = events.x - encoding.left, events.y - encoding.top
-    kept = (step < encoding.steps) & (left >= 0) & (left < encoding.crop_width)
-    kept &= (top >= 0) & (top < encoding.crop_height)
-    channel = np.zeros_like(left) if encoding.merge_polarity else events.p.astype(np.int32)
-    feature = (channel * rows + (top >> encoding.shift)) * columns + (left >> encoding.shift)
-    spikes[sample[kept], step[kept], feature[kept]] = 1
+    spikes = np.zeros((len(events), encoding.steps, features), dtype=np.uint8)
+    flat = (sample * encoding.steps + step) * features + place
+    spikes.reshape(-1)[flat[kept]] = 1
     return spikes

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from model.data import Samples
 from model.encoding import Encoding, EventEncoding, LatencyEncoding, RateEncoding
-from model.events import Events, rasterise
+from model.events import Events, rasterise, rasterise_moved
 from model.train.augment import distort
 from model.train.bisnn.config import BisnnConfig
 
@@ -68,7 +68,6 @@ def rasterise_distorted(
         uint8 (N, T, features).
     """
     counts = np.diff(events.offsets)
-    sample = np.repeat(np.arange(len(events), dtype=np.int32), counts)
     middle_x = np.float32(encoding.left + (encoding.crop_width - 1) / 2)
     middle_y = np.float32(encoding.top + (encoding.crop_height - 1) / 2)
     away_x, away_y = events.x.astype(np.float32), events.y.astype(np.float32)
@@ -79,17 +78,7 @@ def rasterise_distorted(
     y = entry[3] * away_x + entry[4] * away_y + entry[5] + middle_y
     column = np.rint(x).astype(np.int32) - encoding.left
     row = np.rint(y).astype(np.int32) - encoding.top
-    step = (events.t // encoding.bin_us).astype(np.int32)
-    inside = (column >= 0) & (column < encoding.crop_width) & (step < encoding.steps)
-    inside &= (row >= 0) & (row < encoding.crop_height)
-    _, rows, columns = encoding.shape
-    place = (row >> encoding.shift) * columns + (column >> encoding.shift)
-    if not encoding.merge_polarity:
-        place += events.p * np.int32(rows * columns)
-    out = np.zeros((len(events), encoding.steps, encoding.features), dtype=np.uint8)
-    flat = (sample.astype(np.int64) * encoding.steps + step) * encoding.features + place
-    out.reshape(-1)[flat[inside]] = 1
-    return out
+    return rasterise_moved(encoding, events, column, row)
 
 
 @dataclasses.dataclass(kw_only=True)
