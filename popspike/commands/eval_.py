@@ -14,8 +14,10 @@ from popspike.options import (
     DataDirOption,
     DatasetOption,
     JsonOption,
+    MembersOption,
     NetworkArgument,
     PartOption,
+    SeedOption,
     find_dataset,
     find_predictor,
 )
@@ -37,15 +39,8 @@ def evaluate_network(
     data_dir: DataDirOption = None,
     part: PartOption = None,
     images: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
-    members: Annotated[
-        int | None,
-        typer.Option(
-            "--members", "-k", help="Members of a committee: the first K, or K that are drawn."
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Of drawn members, 1 to 4294967295; gives the same ones.")
-    ] = None,
+    members: MembersOption = None,
+    seed: SeedOption = None,
     figures_folder: Annotated[
         Path | None,
         typer.Option(

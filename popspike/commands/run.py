@@ -71,6 +71,8 @@ def run(
     popspike run bisnn-moons-committee --members 4
     """
     networks = [find_network(name) for name in network]
+    if plot is not None and networks[0].is_stepwise:
+        raise ValueError("Plot must be of a single-spike network; `popspike eval --figures`")
     choice = Choice(members=members, seed=seed)
     for each in networks:
         choice.check(each)
@@ -84,8 +86,6 @@ def run(
             answer = classify(device, loaded, part, choice)
             runs.append({"network": name, "load_seconds": round(seconds, 2), **answer})
     if plot is not None:
-        if networks[0].is_stepwise:
-            raise ValueError("Plot must be of a single-spike network; `popspike eval --figures`")
         from sim.plots import plot_network
 
         times = runs[0]["first_spike_times"][0]  # -1: silent
