@@ -6,11 +6,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.byte_beat import ByteBeat
-from hw.core import Core, probe_layout
+from hw.core import Core, probe_layouts
 from hw.design import Design
 from hw.image_layout import LoadError, LoadState
 from hw.latency_counter import LatencyCounter
-from hw.legendre_memory import memory_state_layout
 from hw.loader import Loader
 from hw.register_map import ErrorFlags
 from hw.registers import RegisterBus, Registers
@@ -27,8 +26,7 @@ class Accelerator(wiring.Component):
     design
         Capacity and fold.
     probes
-        Add ports ``probe<l>`` with the observations of every layer, and ``memory`` with that of a
-        Legendre memory.
+        Add a port for each of `hw.core.probe_layouts`.
     clock_hz
         Clock, for the host's information; 0 if not known.
 
@@ -77,10 +75,7 @@ class Accelerator(wiring.Component):
             "measured": Out(1),
         }
         if probes:
-            for layer in range(len(design.layers)):
-                ports[f"probe{layer}"] = Out(probe_layout(design, layer))
-            if design.memory is not None:
-                ports["memory"] = Out(memory_state_layout(design.memory))
+            ports |= {name: Out(layout) for name, layout in probe_layouts(design).items()}
         super().__init__(ports)
 
     @property
@@ -124,10 +119,8 @@ class Accelerator(wiring.Component):
             # No network that was taken has more classes than the design.
             self.classes.eq(loader.config.layers[-1].neurons),
         ]
-        for layer in range(len(design.layers) if self._probes else 0):
-            m.d.comb += getattr(self, f"probe{layer}").eq(getattr(core, f"probe{layer}"))
-        if self._probes and design.memory is not None:
-            m.d.comb += self.memory.eq(core.memory)
+        for name in probe_layouts(design) if self._probes else ():
+            m.d.comb += getattr(self, name).eq(getattr(core, name))
 
         if design.is_stepwise:
             m.d.comb += core.config.members.eq(registers.choice.members)

@@ -13,13 +13,13 @@ from hw.legendre_memory import memory_state_layout
 from hw.memory_writes import MemoryWrites
 from hw.series_source import memory_config
 from hw.single_spike_chain import add_single_spike_chain
-from hw.spike_word import output_record, sample_beat
+from hw.spike_word import output_record, sample_beat, spike_word
 from hw.step_chain import add_step_chain
 from hw.step_shapes import state_layout
 from hw.word_former import ENTRY
 from hw.write_target import write_targets
 
-__all__ = ["Core", "core_config", "probe_layout", "spike_counts"]
+__all__ = ["Core", "core_config", "probe_layouts", "spike_counts"]
 
 
 def core_config(design: Design) -> data.StructLayout:
@@ -56,10 +56,21 @@ def spike_counts(design: Design) -> data.ArrayLayout:
     return data.ArrayLayout(range(most + 1), len(design.layers))
 
 
-def probe_layout(design: Design, layer: int) -> data.StructLayout:
-    """What can be seen of a layer: `hw.layer.observation_layout`, or `hw.step_shapes.state_layout`
-    of a stepwise design."""
-    return (state_layout if design.is_stepwise else observation_layout)(design, layer)
+def probe_layouts(design: Design) -> dict[str, data.StructLayout]:
+    """What can be seen inside, by name; each has a field ``valid``.
+
+    ``probe<l>``: a layer, `hw.layer.observation_layout`, or `hw.step_shapes.state_layout` of a
+    stepwise design. With a Legendre memory ``probe_memory``: each state when it is written,
+    `hw.legendre_memory.memory_state_layout`; and ``probe_words``: each `hw.spike_word.spike_word`
+    that it sends, when it is taken.
+    """
+    layer_layout = state_layout if design.is_stepwise else observation_layout
+    layouts = {f"probe{layer}": layer_layout(design, layer) for layer in range(len(design.layers))}
+    if design.memory is not None:
+        fields = {name: field.shape for name, field in spike_word(design, 0)}
+        layouts["probe_memory"] = memory_state_layout(design.memory)
+        layouts["probe_words"] = data.StructLayout({"valid": 1, **fields})
+    return layouts
 
 
 class Core(wiring.Component):
@@ -72,8 +83,7 @@ class Core(wiring.Component):
     design
         Capacity and fold.
     probes
-        Give the core a port ``probe<l>`` for the observation of every layer, and ``memory`` for
-        that of a Legendre memory.
+        Give the core a port for each of `probe_layouts`.
 
     Members
     -------
@@ -118,10 +128,7 @@ class Core(wiring.Component):
             "entry": Out(ENTRY),
         }
         if probes:
-            for layer in range(len(design.layers)):
-                ports[f"probe{layer}"] = Out(probe_layout(design, layer))
-            if design.memory is not None:
-                ports["memory"] = Out(memory_state_layout(design.memory))
+            ports |= {name: Out(layout) for name, layout in probe_layouts(design).items()}
         super().__init__(ports)
 
     @property

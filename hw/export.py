@@ -10,7 +10,7 @@ from amaranth import Shape
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
-from hw.core import probe_layout
+from hw.core import probe_layouts
 from hw.design import Design
 from hw.export_top import ExportTop, bundle_fields, export_ports
 from hw.register_map import register_rows
@@ -36,7 +36,7 @@ def side_file(design: Design, *, name: str = "popspike", probes: bool = False) -
     dict
         ``design`` (`Design.to_json`), ``design_hash``, ``top``, ``ports`` (name, direction,
         width), ``fields`` (for each port with several: name, lowest bit, width, signed),
-        ``registers`` (rows of the register map).
+        ``probes`` (fields of each, by name), ``registers`` (rows of the register map).
     """
     ports = [{"name": clock, "direction": "input", "width": 1} for clock in ("clk", "rst")]
     for port, member in export_ports(design, probes=probes).items():
@@ -56,10 +56,10 @@ def side_file(design: Design, *, name: str = "popspike", probes: bool = False) -
         "top": name,
         "design": design.to_json(),
         "design_hash": design.design_hash(),
-        "probes": [
-            [field for field, _ in probe_layout(design, layer)]
-            for layer in range(len(design.layers) if probes else 0)
-        ],
+        "probes": {
+            probe: [field for field, _ in layout]
+            for probe, layout in (probe_layouts(design).items() if probes else ())
+        },
         "ports": ports,
         "fields": fields,
         "registers": [
@@ -89,7 +89,14 @@ def _probe_fields(design: Design, layer: int) -> dict[str, list[dict[str, Any]]]
         for number in range(this.updates_per_cycle)
         for field in bundle_fields(state)
     ]
-    return {f"probe{layer}_states": states}
+    bits = this.output_bits
+    integers = [
+        {"name": f"n{number}", "offset": bits * number, "width": bits, "signed": this.output_signed}
+        for number in range(this.updates_per_cycle if bits > 1 else 0)
+    ]
+    return {f"probe{layer}_states": states} | (
+        {f"probe{layer}_spikes": integers} if integers else {}
+    )
 
 
 def export(

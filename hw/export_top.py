@@ -8,7 +8,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.accelerator import Accelerator
-from hw.core import probe_layout
+from hw.core import probe_layouts
 from hw.design import Design
 from hw.spike_word import output_record, sample_beat
 
@@ -55,9 +55,9 @@ def export_ports(design: Design, *, probes: bool) -> dict[str, wiring.Member]:
         ports[f"{name}_tready"] = backward(1)
         ports[f"{name}_tlast"] = forward(1)
     ports |= {"reg_addr": In(8), "reg_rdata": Out(32), "reg_wdata": In(32), "reg_write": In(1)}
-    for layer in range(len(design.layers) if probes else 0):
-        for name, field in probe_layout(design, layer):
-            ports[f"probe{layer}_{name}"] = Out(field.width)
+    for probe, layout in probe_layouts(design).items() if probes else ():
+        for name, field in layout:
+            ports[f"{probe}_{name}"] = Out(field.width)
     return ports
 
 
@@ -69,7 +69,7 @@ class ExportTop(wiring.Component):
     design
         Capacity and fold.
     probes
-        Add ports ``probe<l>_<field>`` with the observations of every layer.
+        Add a port ``<probe>_<field>`` for each field of `hw.core.probe_layouts`.
 
     Members
     -------
@@ -112,8 +112,7 @@ class ExportTop(wiring.Component):
             inner.bus.write.eq(self.reg_write),
             self.reg_rdata.eq(inner.bus.read_data),
         ]
-        for layer in range(len(self._design.layers) if self._probes else 0):
-            probe = getattr(inner, f"probe{layer}")
-            for name, _ in probe_layout(self._design, layer):
-                m.d.comb += getattr(self, f"probe{layer}_{name}").eq(probe[name])
+        for probe, layout in probe_layouts(self._design).items() if self._probes else ():
+            for name, _ in layout:
+                m.d.comb += getattr(self, f"{probe}_{name}").eq(getattr(inner, probe)[name])
         return m

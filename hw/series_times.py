@@ -8,7 +8,7 @@ from hw.legendre_memory import write_delay
 from hw.state_reader import group_cycles
 from model.description import Network
 
-__all__ = ["SeriesTimes", "evaluation_steps", "memory_cycles"]
+__all__ = ["SeriesTimes", "evaluation_steps", "value_cycles", "write_cycles"]
 
 
 def evaluation_steps(network: Network, every: int) -> list[int]:
@@ -18,14 +18,22 @@ def evaluation_steps(network: Network, every: int) -> list[int]:
     return [min(every, steps - begin) for begin in range(0, steps, every)]
 
 
-def memory_cycles(design: Design, network: Network, first_input: int, steps: int) -> np.ndarray:
-    """Cycles in which states are written: int64 (steps, states), of steps whose first value is
+def value_cycles(design: Design, network: Network, first_input: int, steps: int) -> np.ndarray:
+    """Cycles in which values are taken: int64 (steps, channels), of steps whose first value is
     taken in cycle ``first_input`` and whose others are there in time."""
     memory = network.memory
     each = design.memory.cycles(memory.order)
     values = first_input + each * np.arange(steps * memory.channels, dtype=np.int64)
+    return values.reshape(steps, memory.channels)
+
+
+def write_cycles(design: Design, network: Network, values: np.ndarray) -> np.ndarray:
+    """Cycles in which states are written, int64 (..., states), from those in which the values of a
+    step are taken, (..., channels)."""
+    memory = network.memory
     delays = [write_delay(design.memory, memory.order, index) for index in range(memory.order)]
-    return (values[:, None] + np.array(delays)).reshape(steps, memory.states)
+    written = values[..., None] + np.array(delays)
+    return written.reshape(*values.shape[:-1], memory.states)
 
 
 class SeriesTimes:

@@ -174,9 +174,13 @@ def _encoder(
                 series.write_row.eq(writes.row),
                 series.write_data.eq(Mux(shifts, writes.data(first + 1), writes.data(first))),
             ]
-            if probes:
-                m.d.comb += core.memory.eq(series.state)
             words = series.o
+            if probes:
+                m.d.comb += [
+                    core.probe_memory.eq(series.state),
+                    core.probe_words.valid.eq(words.valid & words.ready),
+                    *(core.probe_words[name].eq(words.p[name]) for name, _ in words.p.shape()),
+                ]
         if design.sample_input == "events":
             m.submodules.rasteriser = raster = reset(Rasteriser(design=design))
             connect(m, source, raster.i)

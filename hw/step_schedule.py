@@ -11,7 +11,7 @@ from hw.committee_readout import RECORD_CYCLES, answer_latency, member_latency
 from hw.design import Design, LayerDesign, ceil_div
 from hw.lane_array import layer_latency
 from hw.neuron_unit import beat_cycles, block_cycles, state_latency, step_cycles
-from hw.series_times import evaluation_steps, memory_cycles
+from hw.series_times import evaluation_steps, value_cycles
 from hw.step_sources import StepSource, busy_words, step_source
 from model.description import Network
 from model.events import Events
@@ -31,16 +31,17 @@ class StepSampleSchedule:
         Per layer int64 (K, T, rows): the observation of each row of U neurons.
     records
         int64 (answers, classes): the records; one answer, or one a step.
-    memory
-        int64 (input steps, states): each state of a Legendre memory that is written; of an
-        evaluation, those since the one before. Empty without a memory.
+    values
+        int64 (input steps, channels): each value that a Legendre memory takes; of an evaluation,
+        those since the one before. Empty without a memory.
+        `hw.series_times.write_cycles` says when the states are written.
     """
 
     first_input: int
     last_input: int
     states: tuple[np.ndarray, ...]
     records: np.ndarray
-    memory: np.ndarray
+    values: np.ndarray
 
     @property
     def result(self) -> int:
@@ -169,7 +170,7 @@ def step_samples(
     return tuple(
         dataclasses.replace(
             sample,
-            memory=memory_cycles(design, network, sample.first_input, steps[number % len(steps)]),
+            values=value_cycles(design, network, sample.first_input, steps[number % len(steps)]),
         )
         for number, sample in enumerate(samples)
     )
@@ -223,5 +224,5 @@ def _sample(
         last_input=source.last_input,
         states=tuple(np.array(cycles).reshape(members, steps, -1) for cycles in seen),
         records=np.array(records),
-        memory=np.empty((0, 0), dtype=np.int64),
+        values=np.empty((0, 0), dtype=np.int64),
     )

@@ -13,6 +13,7 @@ import numpy as np
 from amaranth import Shape
 from amaranth.lib import wiring
 
+from hw.core import probe_layouts
 from hw.design import Design, ceil_div
 from hw.export_top import export_ports
 
@@ -59,20 +60,11 @@ def _widths(design: Design) -> dict[str, tuple[int, bool]]:
 
 
 def probes(design: Design) -> list[Probe]:
-    """All probes of a design, in the order of the ports."""
-    widths = _widths(design)
-    names = [port.removesuffix("_valid") for port in widths if port.endswith("_valid")]
-    found = []
-    for name in names:
-        if not name.startswith("probe"):
-            continue
-        fields = {
-            port.removeprefix(f"{name}_"): width
-            for port, (width, _) in widths.items()
-            if port.startswith(f"{name}_") and port != f"{name}_valid"
-        }
-        found.append(Probe(name, fields))
-    return found
+    """All probes of a design."""
+    return [
+        Probe(name, {field: each.width for field, each in layout if field != "valid"})
+        for name, layout in probe_layouts(design).items()
+    ]
 
 
 def monitor_verilog(design: Design, *, name: str = "popspike") -> str:

@@ -194,7 +194,7 @@ def run_core(
         nonlocal cycle
         probes = [getattr(core, f"probe{index}") for index in range(len(network.layers))]
         if design.memory is not None:
-            probes.append(core.memory)
+            probes.append(core.probe_memory)
         async for _, _, *values in ctx.tick().sample(*probes):
             if design.memory is not None:
                 state = values.pop()

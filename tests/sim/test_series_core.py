@@ -8,6 +8,7 @@ import pytest
 
 from hw.design import Design, Fold
 from hw.schedule import schedule
+from hw.series_times import write_cycles
 from model.golden import run_every
 from model.legendre_step import state_history
 from model.memory_trains import memory_inputs
@@ -79,7 +80,8 @@ def test_a_series_is_answered(case, every, stall):
     )
     origin = plan.samples[0].first_input
     assert result.first_beats == [s.first_input - origin for s in plan.samples[::count]]
-    cycles = np.sort(np.concatenate([sample.memory.ravel() for sample in plan.samples])) - origin
+    values = np.concatenate([sample.values for sample in plan.samples])
+    cycles = np.sort(write_cycles(design, network, values).ravel()) - origin
     assert [cycle for cycle, _, _ in result.memory] == cycles.tolist()
     for layer in range(2):
         cycles = np.concatenate([sample.states[layer].ravel() for sample in plan.samples]) - origin
