@@ -17,6 +17,7 @@ from pathlib import Path
 from amaranth.lib.wiring import Component
 
 from hw.boards.board import Board
+from hw.multiplier_timing import multiplier_path
 from hw.on_board import OnBoard
 from hw.pll import PllSetting, choose_pll
 from hw.report import PlaceReport, Resources, read_netlist, read_place_report
@@ -32,11 +33,12 @@ _PLACED = f"{_NAME}.report.json"
 # not used. Without this, Yosys guards every block RAM with a comparator and a bypass register.
 _FREE_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
 _IS_PART = re.compile(
-    r"(layer|store|replay|times|neurons|sampler)\d+$|(table|readout|members|rates|rasteriser)$"
+    r"(layer|store|replay|times|neurons|sampler)\d+$|(table|readout|members|rates|rasteriser|series|marks)$"
 )
 # The flip-flops of an iCE40 tile share one clock enable, so that an enable for two or three of
 # them wastes the rest; a multiplexer fits the table beside each.
 _SYNTHESIS_OPTIONS = {"ice40": "-device u -dffe_min_ce_use 6", "ecp5": "-nowidelut"}
+_MULTIPLIERS = {"ice40": "-dsp", "ecp5": ""}
 
 
 class TimingError(RuntimeError):
@@ -124,6 +126,7 @@ def build_bitstream(
     path: Path,
     folder: Path,
     clock_mhz: float | None = None,
+    multiplies: bool = False,
     native: bool = False,
     attempts: int = 4,
     time_limit_s: float = 3600.0,
@@ -146,6 +149,8 @@ def build_bitstream(
         Build folder, made if missing; what an earlier build left in it is overwritten.
     clock_mhz
         Clock to meet; None: picked by the build.
+    multiplies
+        Products are made in the chip's multipliers.
     native
         Programs on PATH instead of YoWASP wheels.
     attempts
@@ -180,14 +185,16 @@ def build_bitstream(
         setting = choose_pll(board.pll, input_hz=board.clock_hz, wanted_hz=wanted * 1e6)
         if setting != synthesised:
             on_stage(f"synthesis for {setting.output_mhz:g} MHz")
-            commands = _prepare(board, setting, make_top(setting.output_hz), folder)
+            commands = _prepare(
+                board, setting, make_top(setting.output_hz), folder, multiplies=multiplies
+            )
             run_tool(commands[0], folder=folder, native=native, deadline=deadline)
             synthesised = setting
         seed = 1 + sum(attempt.clock_mhz == setting.output_mhz for attempt in tried)
         on_stage(f"place and route for {setting.output_mhz:g} MHz, seed {seed}")
         place_command = [*commands[1], "--seed", str(seed)]
         run_tool(place_command, folder=folder, native=native, deadline=deadline)
-        place = read_place_report(folder / _PLACED, clock_mhz=setting.output_mhz)
+        place = _read_report(board, folder, setting)
         tried.append(
             Attempt(
                 clock_mhz=setting.output_mhz,
@@ -219,16 +226,32 @@ def build_bitstream(
     )
 
 
-def _prepare(board: Board, setting: PllSetting, inner: Component, folder: Path) -> list[list[str]]:
+def _read_report(board: Board, folder: Path, setting: PllSetting) -> PlaceReport:
+    """What place and route says, with the paths that it does not see."""
+    place = read_place_report(folder / _PLACED, clock_mhz=setting.output_mhz)
+    if board.family != "ice40":
+        return place
+    path = multiplier_path(folder / _PLACED, folder / _NETLIST)
+    if path is None or path.achieved_mhz >= place.achieved_mhz:
+        return place
+    return dataclasses.replace(place, achieved_mhz=path.achieved_mhz, critical_path=path.lines)
+
+
+def _prepare(
+    board: Board, setting: PllSetting, inner: Component, folder: Path, *, multiplies: bool
+) -> list[list[str]]:
     """Write all files of a build; return the command lines of its three tools."""
+    options = [_SYNTHESIS_OPTIONS[board.family]]
+    if multiplies:
+        options.append(_MULTIPLIERS[board.family])
     plan = board.platform().prepare(
         OnBoard(board=board, setting=setting, inner=inner),
         _NAME,
         emit_src=False,
         script_after_read=_FREE_COLLISIONS,
-        synth_opts=_SYNTHESIS_OPTIONS[board.family],
+        synth_opts=" ".join(options),
         # The achieved clock is read from the report and judged here.
-        nextpnr_opts=f"--report {_PLACED} --timing-allow-fail",
+        nextpnr_opts=f"--report {_PLACED} --detailed-timing-report --timing-allow-fail",
     )
     plan.extract(str(folder))
     return json.loads(plan.files[f"build_{_NAME}.json"])["commands"]

@@ -69,6 +69,7 @@ def build_design(
         path=folder / f"{name}{chosen.bitstream_suffix}",
         folder=folder / "tools",
         clock_mhz=clock_mhz,
+        multiplies=design.memory is not None,
         native=native,
         attempts=attempts,
         on_stage=say,
