@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host driver: find out what a board is, load a network, classify images."""
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from firmware.answers import (
     DeviceError,
     DeviceStatus,
     RefusedError,
+    Result,
     collect,
     read_result,
 )
@@ -263,6 +265,7 @@ class Device(Requester):
         samples: np.ndarray | Events,
         *,
         progress: Callable[[int, int], None] | None = None,
+        on_answer: Callable[[int, int, Result], None] | None = None,
     ) -> Classification:
         """Classify samples with the active network.
 
@@ -273,6 +276,9 @@ class Device(Requester):
             gateware that takes them.
         progress
             Called with the samples done and all samples.
+        on_answer
+            Called with the number of a sample, that of an answer of it, and the answer, as each
+            comes; with the same numbers again if the line lost some.
 
         Raises
         ------
@@ -292,8 +298,11 @@ class Device(Requester):
             )
         results, running = [], []
         for index, send in enumerate(requests):
-            results.append(read_result(send(), status.classes))
+            with self._telling(on_answer, index, status.classes):
+                results.append(read_result(send(), status.classes))
             running.append([read_result(each, status.classes) for each in self.running_answers])
+            if on_answer is not None:
+                on_answer(index, len(running[-1]), results[-1])
             if progress is not None:
                 progress(index + 1, len(requests))
         beta = None
@@ -302,6 +311,20 @@ class Device(Requester):
         return collect(
             results, running, status=status, votes=self.design.is_stepwise, inverse_temperature=beta
         )
+
+    @contextlib.contextmanager
+    def _telling(
+        self, on_answer: Callable[[int, int, Result], None] | None, index: int, classes: int
+    ) -> Iterator[None]:
+        """Tell the answers on the way through a sample as they come."""
+        if on_answer is not None:
+            self._on_running = lambda number, body: on_answer(
+                index, number, read_result(body, classes)
+            )
+        try:
+            yield
+        finally:
+            self._on_running = None
 
     def _sample_requests(
         self, samples: np.ndarray | Events, values: int

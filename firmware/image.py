@@ -354,11 +354,13 @@ def network_from_image(
     for index, room in enumerate(design.layers):
         layers.append(_layer(reader, index, fan_in, room, memories[index]))
         fan_in = layers[-1].neurons
-    room = design.memory
+    memory_room = design.memory
     network = Network(
         encoding=found,
         layers=tuple(layers),
-        memory=memory_from_image(reader.series, room, memories[None]) if room else None,
+        memory=memory_from_image(reader.series, memory_room, memories[None])
+        if memory_room
+        else None,
         readout=design.readouts[reader.header["readout"]],
     )
     if network.fingerprint() != reader.header["fingerprint"]:

@@ -2,6 +2,7 @@
 """Requests to a board, repeated until they are answered."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ class Requester(Closing):
         # Another start in each session: a late reply to an earlier one is not taken for ours.
         self._sequence = time.monotonic_ns() >> 10 & 0xFF
         self._running: list[bytes] = []
+        #: Called with the number and the body of each of them as it comes.
+        self._on_running: Callable[[int, bytes], None] | None = None
 
     def close(self) -> None:
         """Let go of the transport."""
@@ -101,6 +104,8 @@ class Requester(Closing):
                 if frame.type is not FrameType.RUNNING:
                     return frame
                 self._running.append(frame.body)
+                if self._on_running is not None:
+                    self._on_running(len(self._running) - 1, frame.body)
         return None
 
     @property

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from hw.layer_design import CapacityError, index_bits
-from model.legendre import LegendreMemory
+from model.description import LegendreMemory
 
 __all__ = ["MemoryDesign"]
 
@@ -54,9 +54,7 @@ class MemoryDesign:
         if self.reads & (self.reads - 1):
             raise ValueError(f"reads must be a power of two, not {self.reads}")
         if self.scale_bits > 32:
-            raise ValueError(
-                f"scale_bits must be at most 32, not {self.scale_bits}: input shifts differ too much"
-            )
+            raise ValueError(f"scale_bits must be at most 32, not {self.scale_bits}")
         if self.order < 2:
             raise ValueError(f"order must be at least 2, not {self.order}")
 

@@ -61,6 +61,7 @@ class SeriesTimes:
         self.first_input = self.last_input = 0
 
     def begin(self, sample: int) -> None:
+        """Take the values before an evaluation."""
         self._here = self._busy[sample]
         values = self._values[sample % len(self._values)]
         self.first_input = self._next
@@ -69,12 +70,14 @@ class SeriesTimes:
         self._read = self.last_input + self._value_cycles + 1
 
     def offer(self, step: int) -> tuple[int, int]:
+        """Cycle of a read's first word, and cycles from it to the last one."""
         busy = np.flatnonzero(self._here[step])
         end = self._here.shape[-1] - 1
         first = self._place(int(busy[0]) if busy.size else end)
         return self._read + first, self._place(end) - first
 
     def taken(self, step: int, first: int, last: int, *, ends_sample: bool) -> None:
+        """Go on to the next read, or the next value."""
         self._read = last + 1
         if ends_sample:
             self._next = last + 1

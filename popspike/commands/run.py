@@ -30,6 +30,7 @@ from popspike.options import (
     find_network,
     samples_at_hand,
 )
+from popspike.streaming import check_stream, stream
 from sim.choice import Choice
 
 __all__ = ["classify", "run"]
@@ -53,6 +54,16 @@ def run(
     like: LikeOption = None,
     members: MembersOption = None,
     seed: SeedOption = None,
+    streams: Annotated[
+        bool,
+        typer.Option(
+            "--stream", help="Show the answers on the way through each series (Legendre memory)."
+        ),
+    ] = False,
+    every: Annotated[
+        int | None,
+        typer.Option(help="Steps from answer to answer of a stream; default: 28 answers."),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Picture of the first image: spikes, potentials.")
     ] = None,
@@ -69,6 +80,8 @@ def run(
     popspike run bs4nn-mnist-600 --board icebreaker --port /dev/ttyUSB1 --dataset mnist
 
     popspike run bisnn-moons-committee --members 4
+
+    popspike run lmu-psmnist-256 --stream --images 3
     """
     networks = [find_network(name) for name in network]
     if plot is not None and networks[0].is_stepwise:
@@ -76,14 +89,21 @@ def run(
     choice = Choice(members=members, seed=seed)
     for each in networks:
         choice.check(each)
+    if every is not None and not streams:
+        raise ValueError("Steps from answer to answer must be of a stream, with --stream")
+    steps = [check_stream(each, every) if streams else 0 for each in networks]
     drawn = members if any(each.is_sampled for each in networks) else None
     target = Target(board=board, port=port, baud=baud, like=like, members=drawn)
     samples = [samples_at_hand(each, dataset, data_dir).head(images) for each in networks]
     runs = []
     with open_device(target, networks) as (device, where):
-        for name, loaded, part in zip(network, networks, samples, strict=True):
+        for name, loaded, part, period in zip(network, networks, samples, steps, strict=True):
             seconds = send(device, loaded, name)
-            answer = classify(device, loaded, part, choice)
+            answer = (
+                stream(device, loaded, part, every=period, quiet=json)
+                if streams
+                else classify(device, loaded, part, choice)
+            )
             runs.append({"network": name, "load_seconds": round(seconds, 2), **answer})
     if plot is not None:
         from sim.plots import plot_network
@@ -192,6 +212,15 @@ def _differences(
 
 
 def _show(facts: dict[str, Any], samples: Samples, where: str) -> None:
+    if "every" in facts:
+        out.print(
+            f"{facts['images']} series, {100 * facts['accuracy']:.2f} % right at the end, "
+            f"{facts['images'] - facts['mismatches']} equal to the golden model in every score of "
+            f"all {len(facts['answer_steps'])} answers; {facts['cycles_per_image']:.0f} cycles a "
+            f"series, loaded in {facts['load_seconds']} s",
+            highlight=False,
+        )
+        return
     if "votes" in facts:
         _show_votes(facts, samples, where)
         return
