@@ -41,6 +41,7 @@ STEPWISE = {
     "bisnn-moons-st": ((20, 128, 2), 1, 0.97),
     "bisnn-nmnist": (None, 1, 0.85),
     "bisnn-nmnist-st": (None, 1, 0.85),
+    "lmu-psmnist-256": ((256, 1024, 10), 1, 0.975),
 }
 YARDSTICKS = ("bisnn-digits-full", "bisnn-mnist-full", "bisnn-moons-full", "bisnn-nmnist-full")
 
