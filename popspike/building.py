@@ -91,6 +91,8 @@ def build_design(
         "latency_us": pace.latency_cycles / made.clock_mhz,
         "images_per_s": 1e6 * made.clock_mhz / pace.cycles_per_image,
         "bandwidth_share": share,
+        "value_cycles": pace.value_cycles,
+        "work": {part: work.to_json() for part, work in pace.work.items()},
         "resources": used,
         "estimated": before.total.to_json(),
         "available": available,
@@ -121,10 +123,25 @@ def report_text(facts: dict[str, Any]) -> str:
         f"images a second  {facts['images_per_s']:,.0f} (estimated: clock / cycles)",
         f"weight bandwidth {100 * facts['bandwidth_share']:.1f} % of what the chip's memories can "
         "read is used",
+        *_work_rows(facts),
         "",
         *_part_rows(facts),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _work_rows(facts: dict[str, Any]) -> list[str]:
+    """What the energy of an image goes with, counted."""
+    rows = []
+    if facts["value_cycles"]:
+        rows.append(f"input value      {facts['value_cycles']} cycles of the memory")
+    for part, work in facts["work"].items():
+        rows.append(
+            f"work of {part:<9}{work['multiplications']:,.0f} multiplications, "
+            f"{work['additions']:,.0f} additions, {work['bits_read']:,.0f} memory bits read an "
+            "image (counted)"
+        )
+    return rows
 
 
 def _part_rows(facts: dict[str, Any]) -> list[str]:

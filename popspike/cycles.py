@@ -2,11 +2,13 @@
 """Cycles an image takes, from the golden model's spikes and the hardware's schedule."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from hw.design import Design
+from hw.work_counts import Work, work_of
 from model.data import Samples
 from model.description import Network
 from model.events import Events
@@ -37,6 +39,10 @@ class Pace:
         Number of images.
     origin
         Where the images come from.
+    value_cycles
+        Cycles of an input value of a Legendre memory; 0 without one.
+    work
+        Mean work for an image by part, of a network with a state at every step.
     """
 
     cycles_per_image: float
@@ -44,6 +50,8 @@ class Pace:
     weight_bits: float
     images: int
     origin: str
+    value_cycles: int = 0
+    work: Mapping[str, Work] = dataclasses.field(default_factory=dict)
 
 
 def pace_of(
@@ -93,6 +101,10 @@ def _step_pace(network: Network, design: Design, samples: Samples) -> Pace:
         weight_bits=bits,
         images=len(samples),
         origin=samples.origin,
+        value_cycles=(
+            design.memory.cycles(network.memory.order) if design.memory and network.memory else 0
+        ),
+        work=work_of(design, network, spikes, members=members),
     )
 
 
