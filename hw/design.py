@@ -251,10 +251,11 @@ class Design:
 
     @property
     def sample_words(self) -> int:
-        """Most words of a sample that enter a stepwise design, ends of silent steps included."""
+        """Most words of a sample that enter a stepwise design, ends of silent steps included, the
+        bit planes of a group counted as one."""
         if self.has_table:
             return self.max_words(0) + self.steps
-        return self.layers[0].step_words * self.steps
+        return self.layers[0].groups * self.steps
 
     def is_spram(self, layer: int) -> bool:
         """Whether the weights of a layer are in SPRAM."""

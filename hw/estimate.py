@@ -120,12 +120,16 @@ def _lanes(layer: LayerDesign, family: str) -> Resources:
     bits, width = layer.potential_bits, layer.inputs_per_cycle
     # Carry chain; sums of pairs of inputs; the digit that is loaded, or the first sum of a step,
     # which iCE40 has room for in the tables of the chain.
-    adder = bits + 3 if width == 1 else bits + 4 * ceil_div(width, 2)
+    adder = bits + max(3, layer.input_bits) if width == 1 else bits + 4 * ceil_div(width, 2)
+    # The sum of a word of a bit plane, shifted.
+    shifted = width.bit_length() + layer.input_bits if layer.input_bits > 1 else 0
+    shifter = 0 if width == 1 else 2 * shifted
     digit = bits if family == "ecp5" else 0
     staged = 0 if width == 1 else 2 * width
     drawn = width if layer.sampled else 0
     return Resources(
-        luts=layer.lanes * (adder + digit + drawn), flip_flops=layer.lanes * (bits + width + staged)
+        luts=layer.lanes * (adder + shifter + digit + drawn),
+        flip_flops=layer.lanes * (bits + width + staged + shifted),
     )
 
 

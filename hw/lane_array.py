@@ -6,8 +6,8 @@ from amaranth.hdl import ShapeLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.design import Design, LayerDesign, index_bits
 from hw.lane import Lane, lane_latency
+from hw.layer_design import LayerDesign, index_bits
 from hw.row_memory import RowMemory
 from hw.vendor.spram import SpramRowMemory
 
@@ -31,8 +31,10 @@ class LaneArray(wiring.Component):
 
     Parameters
     ----------
-    design, layer
+    layer
         Sizes.
+    is_spram
+        The weights are in SPRAM.
     tag
         Shape of what travels beside a word.
 
@@ -45,8 +47,9 @@ class LaneArray(wiring.Component):
     moves : In(1)
         A word is taken.
     plane : In
-        Bit plane of the word; only where inputs have several bits. The highest one counts
-        negative where they have a sign.
+        Bit plane of the word; only where inputs have several bits.
+    negative : In(1)
+        The plane counts negative; only where inputs have a sign.
     control : In
         What its lanes do, as `Lane.load` or `Lane.clear`.
     tag : In(tag), tag_after : Out(tag)
@@ -59,9 +62,9 @@ class LaneArray(wiring.Component):
         Store a row of the weight memory; only while no samples are in flight.
     """
 
-    def __init__(self, *, design: Design, layer: int, tag: ShapeLike) -> None:
-        this = design.layers[layer]
-        self._layer, self._is_spram, self._tag = this, design.is_spram(layer), tag
+    def __init__(self, *, layer: LayerDesign, is_spram: bool = False, tag: ShapeLike = 0) -> None:
+        self._layer, self._is_spram = layer, is_spram
+        this = layer
         super().__init__(
             {
                 "base": In(index_bits(this.rows)),
@@ -69,6 +72,7 @@ class LaneArray(wiring.Component):
                 "spikes": In(this.inputs_per_cycle),
                 "moves": In(1),
                 **({"plane": In(range(this.input_bits))} if this.input_bits > 1 else {}),
+                **({"negative": In(1)} if this.input_signed else {}),
                 "control": In(max(1, this.planes)),
                 "tag": In(tag),
                 "tag_after": Out(tag),
@@ -136,8 +140,7 @@ class LaneArray(wiring.Component):
         register = Signal(this.sign_bits, name="row_register")
         inverted: Value = Const(0, 1)
         if this.input_signed:
-            is_negative = self.plane == this.input_bits - 1
-            inverted = self._delayed(m, is_negative, "is_negative", 3).replicate(this.sign_bits)
+            inverted = self._delayed(m, self.negative, "negative", 3).replicate(this.sign_bits)
         signs = row[: this.sign_bits]
         if not this.sampled:
             m.d.sync += register.eq(signs ^ inverted)

@@ -94,7 +94,9 @@ class Layer(wiring.Component):
                 "step": self._design.step_bits,
             }
         )
-        m.submodules.array = array = LaneArray(design=self._design, layer=self._index, tag=stage)
+        m.submodules.array = array = LaneArray(
+            layer=this, is_spram=self._design.is_spram(self._index), tag=stage
+        )
         m.d.comb += [
             array.write_enable.eq(self.write_enable),
             array.write_row.eq(self.write_row),

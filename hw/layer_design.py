@@ -200,11 +200,6 @@ class LayerDesign:
         return ceil_div(self.fan_in, self.inputs_per_cycle)
 
     @property
-    def step_words(self) -> int:
-        """Most words of a step: one a group and bit plane."""
-        return self.groups * self.input_bits
-
-    @property
     def blocks(self) -> int:
         """Blocks of P neurons."""
         return ceil_div(self.neurons, self.lanes)

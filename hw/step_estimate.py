@@ -4,9 +4,10 @@
 from collections.abc import Callable
 
 from hw.design import Design, LayerDesign, ceil_div, index_bits
+from hw.replay_buffer import entry_layout
 from hw.report import Resources
-from hw.spike_word import spike_word
 from hw.step_shapes import neuron_state
+from model.description import NeuronKind
 
 __all__ = ["step_parts"]
 
@@ -67,7 +68,7 @@ def step_parts(design: Design, blocks: Blocks) -> dict[str, Resources]:
 def _replay(design: Design, layer: int, words: int, blocks: Blocks) -> Resources:
     depth = 2 << index_bits(words)
     return Resources(
-        luts=55, flip_flops=55, ram_blocks=blocks(depth, spike_word(design, layer).size)
+        luts=55, flip_flops=55, ram_blocks=blocks(depth, entry_layout(design, layer).size)
     )
 
 
@@ -75,9 +76,14 @@ def _neurons(layer: LayerDesign, blocks: Blocks) -> Resources:
     """Copies of the sums, which shift out; U updates; states and thresholds."""
     copies = layer.lanes * layer.potential_bits
     count, state = layer.updates_per_cycle, neuron_state(layer).size
+    update = Resources(luts=ceil_div(11 * state, 2), flip_flops=9 * state)
+    if layer.kind is NeuronKind.DIFFUSED:
+        # A sum less a threshold, shifted and clamped.
+        width = layer.potential_bits + layer.gain_bits
+        update = Resources(luts=9 * width, flip_flops=10 * width)
     return Resources(
-        luts=copies + 50 + count * ceil_div(11 * state, 2),
-        flip_flops=copies + 80 + count * 9 * state,
+        luts=copies + 50 + count * update.luts,
+        flip_flops=copies + 80 + count * update.flip_flops,
         ram_blocks=blocks(layer.state_rows, count * state)
         + blocks(layer.state_rows, layer.threshold_row_bits),
     )

@@ -83,8 +83,8 @@ class StepLayer(wiring.Component):
         m = Module()
         this = self._design.layers[self._index]
         m.submodules.array = array = LaneArray(
-            design=self._design,
-            layer=self._index,
+            layer=this,
+            is_spram=self._design.is_spram(self._index),
             tag=data.StructLayout({"end_of_step": 1, "last": 1}),
         )
         m.d.comb += [
@@ -151,6 +151,8 @@ class StepLayer(wiring.Component):
         ]
         if this.input_bits > 1:
             m.d.comb += array.plane.eq(self.i.p.plane)
+        if this.input_signed:
+            m.d.comb += array.negative.eq(self.i.p.plane == this.input_bits - 1)
         if this.sampled:
             m.d.comb += [
                 self.random_group.eq(self.i.p.group),

@@ -12,7 +12,7 @@ from hw.design import Design, LayerDesign, ceil_div
 from hw.lane_array import layer_latency
 from hw.neuron_unit import beat_cycles, block_cycles, state_latency, step_cycles
 from hw.series_times import evaluation_steps, value_cycles
-from hw.step_sources import StepSource, busy_words, step_source
+from hw.step_sources import StepSource, played_words, step_source
 from model.description import Network
 from model.events import Events
 
@@ -81,9 +81,10 @@ class _LayerTimes:
         self._last_taken = last
         return (offered if span else last), last
 
-    def play(self, words: int, room_behind: int) -> list[int]:
+    def play(self, played: np.ndarray, room_behind: int) -> list[int]:
         """Take a step out of the buffer, once a block; cycles of the blocks' last words."""
         assert self.replay is not None
+        words, final = played.tolist()
         offered = self.replay.first_offer(self._last_taken)
         ends: list[int] = []
         for block in range(self._blocks):
@@ -94,8 +95,8 @@ class _LayerTimes:
                 final=block == self._blocks - 1,
                 first=block == 0,
             )
-            # The last word is fetched when the one before it is taken.
-            fetched = begin + words - 2 if words > 1 else offered - 1
+            # The last entry is fetched when the one before it is taken.
+            fetched = begin + words - final - 1 if words > final else offered - 1
             ends.append(last)
             offered = last + 1
         self.replay.fetched(fetched)
@@ -139,10 +140,9 @@ def step_samples(
     """Cycles of N samples sent back to back; parameters as of `hw.schedule.schedule`."""
     trains = np.asarray(spikes[0])
     every = step_results if design.memory is not None else 0
-    source, first_words = step_source(design, network, trains, members, events=events, every=every)
-    # The last row, in its last plane, marks the end of a step, with spikes or without.
-    words = [
-        busy_words(np.asarray(train), layer)[..., :-1].sum(axis=-1) + 1
+    source, first_played = step_source(design, network, trains, members, events=events, every=every)
+    played = [
+        played_words(np.asarray(train), layer, closed=True)
         for train, layer in zip(spikes[1:], design.layers[1:], strict=False)
     ]
     layers = []
@@ -157,8 +157,8 @@ def step_samples(
             layers,
             answers,
             number,
-            first_words[number],
-            [hidden[:, number] for hidden in words],
+            first_played[number],
+            [hidden[:, number] for hidden in played],
             members,
             every_step,
         )
@@ -181,13 +181,14 @@ def _sample(
     layers: Sequence[_LayerTimes],
     answers: _Answers,
     number: int,
-    first_words: np.ndarray,
-    words: Sequence[np.ndarray],
+    first_played: np.ndarray,
+    played: Sequence[np.ndarray],
     members: int,
     step_results: bool,
 ) -> StepSampleSchedule:
-    """Go through members, steps and layers of a sample; ``words`` of hidden layers (K, T)."""
-    steps = len(first_words)
+    """Go through members, steps and layers of a sample; ``played`` (T, 2) in front of the first
+    layer, (K, T, 2) in front of the others."""
+    steps = len(first_played)
     seen: list[list[np.ndarray]] = [[] for _ in layers]
     records = []
     source.begin(number)
@@ -208,11 +209,11 @@ def _sample(
                         times.replay.stored(last)
                     source.taken(step, begin, last, ends_sample=last_step)
                     if times.replay is not None:
-                        ends = times.play(int(first_words[step]), room)
+                        ends = times.play(first_played[step], room)
                 else:
                     times.replay.accept(0)
                     times.replay.stored(int(seen[index - 1][-1][-1]))
-                    ends = times.play(int(words[index - 1][member, step]), room)
+                    ends = times.play(played[index - 1][member, step], room)
                 seen[index].append(times.observed(ends))
             score = int(seen[-1][-1][-1])
             if (last_step and member == members - 1) or step_results:

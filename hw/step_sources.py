@@ -17,15 +17,34 @@ from hw.series_times import SeriesTimes
 from model.description import Network
 from model.events import Events
 
-__all__ = ["StepSource", "step_source", "words_of_steps"]
+__all__ = ["StepSource", "busy_words", "played_words", "step_source"]
 
 # From the reading of a beat's pixels to its word.
 _RATE_STAGES = 4
 
 
-def words_of_steps(busy: np.ndarray) -> np.ndarray:
-    """Words of each step: groups (..., groups) that spike, or the end of a silent step alone."""
-    return np.maximum(busy.sum(axis=-1), 1)
+def played_words(trains: np.ndarray, layer: LayerDesign, *, closed: bool) -> np.ndarray:
+    """Words of each step that a `hw.replay_buffer.ReplayBuffer` plays: int (..., 2), all of them,
+    and those of the last group among them.
+
+    Parameters
+    ----------
+    trains
+        What enters the layer, (..., inputs).
+    layer
+        Takes it.
+    closed
+        The last group always comes, to end the step, be it without set bits; otherwise only a
+        silent step has such a word.
+    """
+    busy = busy_words(trains, layer)
+    words = busy.reshape(*busy.shape[:-1], -1, layer.input_bits).sum(axis=-1)
+    if closed:
+        words[..., -1] = np.maximum(words[..., -1], 1)
+    backward = words[..., ::-1]
+    last = (backward > 0).argmax(axis=-1)[..., None]
+    final = np.take_along_axis(backward, last, axis=-1)[..., 0]
+    return np.maximum(np.stack([words.sum(axis=-1), final], axis=-1), 1)
 
 
 def busy_words(trains: np.ndarray, layer: LayerDesign) -> np.ndarray:
@@ -119,8 +138,8 @@ class _Sorted:
 class _Replayed:
     """Samples of another source, played once for each member."""
 
-    def __init__(self, inner: StepSource, words: np.ndarray, members: int) -> None:
-        self._inner, self._words, self._members = inner, words, members
+    def __init__(self, inner: StepSource, played: np.ndarray, members: int) -> None:
+        self._inner, self._played, self._members = inner, played, members
         self._replay = ReplayTimes()
         self._last_taken = -1
 
@@ -133,7 +152,7 @@ class _Replayed:
         return self._inner.last_input
 
     def begin(self, sample: int) -> None:
-        self._here = self._words[sample]
+        self._here = self._played[sample]
         self._inner.begin(sample)
         steps = len(self._here)
         for step in range(steps):
@@ -143,21 +162,18 @@ class _Replayed:
             self._inner.taken(step, first, first + span, ends_sample=step == steps - 1)
         self._replay.stored(first + span)
         self._next = self._replay.first_offer(self._last_taken)
-        self._offered = self._next
         self._passes = self._members
 
     def offer(self, step: int) -> tuple[int, int]:
-        return self._next, int(self._here[step]) - 1
+        return self._next, int(self._here[step, 0]) - 1
 
     def taken(self, step: int, first: int, last: int, *, ends_sample: bool) -> None:
         if ends_sample:
             self._passes -= 1
             if not self._passes:
-                words = int(self._here[step])
-                alone = words == 1 and self._next == self._offered
-                # The last word is fetched when the one before it is taken.
-                before = self._next - 1 if alone or words == 1 else first + words - 2
-                self._replay.fetched(before)
+                # The last entry is fetched when the one before it is taken.
+                words, final = self._here[step].tolist()
+                self._replay.fetched(first + words - final - 1 if words > final else self._next - 1)
         self._last_taken = last
         self._next = last + 1
 
@@ -299,7 +315,8 @@ def step_source(
     events: Events | None = None,
     every: int = 0,
 ) -> tuple[StepSource, np.ndarray]:
-    """The source of a design, and the words of each step, int (N, T).
+    """The source of a design, and what a buffer in front of the first layer would play of each
+    step, int (N, T, 2), see `played_words`.
 
     Parameters
     ----------
@@ -314,20 +331,17 @@ def step_source(
     every
         Input steps of a memory between two evaluations of a sample; 0: at its end only.
     """
-    words = words_of_steps(busy_words(trains, design.layers[0]))
+    first = design.layers[0]
+    played = played_words(trains, first, closed=design.encodes_rates or design.memory is not None)
     if design.encodes_rates:
-        busy = busy_groups(trains, design.layers[0].inputs_per_cycle)
-        # The last group marks the end of a step, with spikes or without.
-        return _Rates(design, trains, members), busy[..., :-1].sum(axis=-1) + 1
+        return _Rates(design, trains, members), played
     if design.has_table:
-        return _Sorted(design, trains, members), words
-    source: StepSource = _Words(words)
+        return _Sorted(design, trains, members), played
+    source: StepSource = _Words(np.maximum(busy_words(trains, first).sum(axis=-1), 1))
     if design.memory is not None:
-        busy = busy_words(trains, design.layers[0])
-        words = busy[..., :-1].sum(axis=-1) + 1
-        source = SeriesTimes(design, network, busy, every)
+        source = SeriesTimes(design, network, busy_words(trains, first), every)
     if design.sample_input == "events":
         if events is None:
             raise ValueError("events must be given for a design that takes them")
         source = _Rastered(design, trains, events)
-    return (_Replayed(source, words, members) if design.members > 1 else source), words
+    return (_Replayed(source, played, members) if design.members > 1 else source), played

@@ -218,13 +218,13 @@ def integer_design(**fields):
 def test_sizes_of_integers():
     design = integer_design(folds=((4, 2, 1), (4, 1, 1)))
     first, second = design.layers
-    assert (first.input_bits, first.input_signed, first.step_words) == (4, True, 6 * 4)
+    assert (first.input_bits, first.input_signed, first.groups) == (4, True, 6)
     assert (first.output_bits, first.output_signed, first.gain_bits) == (3, False, 3)
     assert (second.input_bits, second.input_signed, second.output_bits) == (3, False, 1)
     assert (second.output_signed, second.gain_bits) == (False, 0)
     assert first.threshold_row_bits == first.threshold_bits + 3
-    assert design.sample_words == 6 * 4 * 6
-    assert [stepwise().layers[0].output_bits, stepwise().layers[0].step_words] == [1, 12]
+    assert design.sample_words == 6 * 6
+    assert [layer.output_bits for layer in stepwise().layers] == [1, 1]
 
 
 @pytest.mark.parametrize(
