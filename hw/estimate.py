@@ -14,6 +14,8 @@ import numpy as np
 
 from hw.boards.board import Board
 from hw.design import Design, LayerDesign, ceil_div, index_bits
+from hw.link.packets import buffer_depth
+from hw.memory_estimate import memory_parts
 from hw.report import Resources, sum_resources
 from hw.row_memory import column_bits
 from hw.spike_word import spike_time_beat, spike_word
@@ -82,6 +84,7 @@ class Estimate:
             ("flip-flops", need.flip_flops, have.flip_flops),
             ("block RAMs", need.ram_blocks, have.ram_blocks),
             ("SPRAM blocks", need.spram_blocks, have.spram_blocks),
+            ("multipliers", need.dsp_blocks, have.dsp_blocks),
         ):
             if wanted > limit:
                 return f"{wanted} {noun} of {limit}"
@@ -185,6 +188,12 @@ def _core(design: Design, family: str) -> dict[str, Resources]:
                 luts=2 * this.lanes * entry + 60, flip_flops=2 * this.lanes * entry + 25
             )
     if design.is_stepwise:
+        if design.memory is not None:
+            parts |= memory_parts(
+                design,
+                family,
+                lambda rows, bits: row_memory_blocks(rows=rows, row_bits=bits, family=family),
+            )
         parts |= step_parts(
             design, lambda depth, width: memory_blocks(depth=depth, width=width, family=family)
         )
@@ -212,8 +221,7 @@ def estimate(design: Design, board: Board) -> Estimate:
         Gives the chip.
     """
     parts = _core(design, board.family)
-    frame = 1 << (design.features + 8).bit_length()
-    buffers = memory_blocks(depth=max(1024, frame), width=8, family=board.family)
+    buffers = memory_blocks(depth=buffer_depth(design), width=8, family=board.family)
     buffers += memory_blocks(depth=256, width=8, family=board.family)
     fixed = dict(_FIXED[board.family])
     if board.family == "ice40":
@@ -235,6 +243,7 @@ def estimate(design: Design, board: Board) -> Estimate:
             flip_flops=board.flip_flops,
             ram_blocks=board.ram_blocks,
             spram_blocks=board.spram_blocks,
+            dsp_blocks=board.dsp_blocks,
         ),
     )
 

@@ -37,6 +37,8 @@ class Board:
         Block RAMs of the chip, and bits of one.
     ram_port_bits
         Bits that one port of a block RAM reads in a cycle.
+    dsp_blocks
+        Multipliers.
     spram_blocks
         256 kbit single-port RAMs of 16 bits a cycle (UP5K).
     target_mhz
@@ -61,6 +63,7 @@ class Board:
     ram_bits: int
     ram_port_bits: int
     spram_blocks: int
+    dsp_blocks: int
     target_mhz: float
     bitstream_suffix: str
     tools: tuple[str, ...]

@@ -22,6 +22,7 @@ ICEBREAKER = Board(
     ram_bits=4096,
     ram_port_bits=16,
     spram_blocks=4,
+    dsp_blocks=8,
     target_mhz=30.0,
     bitstream_suffix=".bin",
     tools=("yosys", "nextpnr-ice40", "icepack"),

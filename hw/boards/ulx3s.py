@@ -12,7 +12,14 @@ __all__ = ["ulx3s"]
 
 
 def ulx3s(
-    *, name: str, title: str, chip: str, platform: type[Platform], luts: int, ram_blocks: int
+    *,
+    name: str,
+    title: str,
+    chip: str,
+    platform: type[Platform],
+    luts: int,
+    ram_blocks: int,
+    dsp_blocks: int,
 ) -> Board:
     """Make the board of one variant; the arguments are those in which variants differ."""
     return Board(
@@ -30,6 +37,7 @@ def ulx3s(
         ram_bits=18432,
         ram_port_bits=36,
         spram_blocks=0,
+        dsp_blocks=dsp_blocks,
         target_mhz=101.25,
         bitstream_suffix=".bit",
         tools=("yosys", "nextpnr-ecp5", "ecppack"),

@@ -14,4 +14,5 @@ ULX3S_25F = ulx3s(
     platform=ULX3S_25F_Platform,
     luts=24288,
     ram_blocks=56,
+    dsp_blocks=28,
 )

@@ -14,4 +14,5 @@ ULX3S_85F = ulx3s(
     platform=ULX3S_85F_Platform,
     luts=83640,
     ram_blocks=208,
+    dsp_blocks=156,
 )

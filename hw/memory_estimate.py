@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Resources of a Legendre memory before it is built; factors as in `hw.estimate`."""
+
+from collections.abc import Callable
+
+from hw.design import Design, ceil_div, index_bits
+from hw.report import Resources
+
+__all__ = ["memory_parts"]
+
+# Widths of the factors of a multiplier of the chip.
+_FACTORS = {"ice40": 16, "ecp5": 18}
+
+
+def memory_parts(
+    design: Design, family: str, row_blocks: Callable[[int, int], int]
+) -> dict[str, Resources]:
+    """Parts of a design with a memory, named as in build reports.
+
+    Parameters
+    ----------
+    design
+        Capacity and fold.
+    family
+        ``"ice40"`` or ``"ecp5"``.
+    row_blocks
+        Block RAMs of a `hw.row_memory.RowMemory` of so many rows of so many bits.
+    """
+    memory = design.memory
+    width, bits = memory.multiplicand_bits, memory.emission_bits
+    inputs = memory.term_bits + memory.product_bits
+    solver = Resources(
+        luts=100 + 2 * inputs + 16 * width + 2 * memory.state_bits,
+        flip_flops=60 + inputs + 11 * width,
+        ram_blocks=row_blocks(memory.states, memory.state_bits)
+        + row_blocks(memory.order, memory.coefficient_bits + 1)
+        + row_blocks(memory.order, memory.forward_bits),
+        dsp_blocks=ceil_div(width, _FACTORS[family])
+        * ceil_div(memory.coefficient_bits + 2, _FACTORS[family]),
+    )
+    fine = memory.state_bits + index_bits(2 * memory.reads)
+    group = design.layers[0].inputs_per_cycle * bits
+    reader = Resources(
+        luts=120 + 4 * fine + 2 * group,
+        flip_flops=60 + 3 * fine + group,
+        ram_blocks=row_blocks(memory.states, memory.shift_bits),
+    )
+    return {
+        "series": solver + reader,
+        "marks": Resources(luts=25 * len(design.layers), flip_flops=12 * len(design.layers)),
+    }
