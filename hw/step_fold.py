@@ -12,6 +12,9 @@ __all__ = ["step_designs"]
 
 # More lanes would wait for the states of their neurons, of which U are updated in a cycle.
 _WIDEST = {"ice40": 64, "ecp5": 128}
+# Behind a Legendre memory, whose one multiplier takes most of the time; also of the last layer.
+_WIDEST_BEHIND_MEMORY = {"ice40": 32, "ecp5": 64}
+_LAST_BEHIND_MEMORY = 2
 _QUANTUM = {"ice40": 16, "ecp5": 8}
 _SPRAM_ROWS = 16384
 
@@ -28,7 +31,8 @@ def step_designs(
 
     On iCE40 a word carries one input; the layer with most weights is in SPRAM where its rows fit
     there. On ECP5 a word carries four inputs, and the states of four neurons are updated in a
-    cycle. Answers after every step can be chosen at run time.
+    cycle. Answers after every step can be chosen at run time. Behind a Legendre memory there are
+    fewer lanes: it is the memory that takes the time.
 
     Parameters
     ----------
@@ -51,7 +55,11 @@ def step_designs(
     stored = max(network.members for network in networks)
     if members is None and not any(network.is_sampled for network in networks):
         members = stored
-    for lanes in _lane_counts(max(neurons[:-1], default=neurons[-1]), board.family):
+    behind_memory = networks[0].memory is not None
+    widest = (_WIDEST_BEHIND_MEMORY if behind_memory else _WIDEST)[board.family]
+    last = _LAST_BEHIND_MEMORY if behind_memory else 16
+    hidden = max(neurons[:-1], default=neurons[-1])
+    for lanes in _lane_counts(hidden, _QUANTUM[board.family], widest):
         folds = [
             Fold(
                 lanes=min(lanes, width * ceil_div(count, width)),
@@ -60,7 +68,7 @@ def step_designs(
             )
             for count in neurons[:-1]
         ]
-        folds.append(Fold(lanes=min(neurons[-1], lanes, 16), inputs_per_cycle=width))
+        folds.append(Fold(lanes=min(neurons[-1], lanes, last), inputs_per_cycle=width))
         design = Design.for_networks(
             networks,
             folds,
@@ -79,12 +87,12 @@ def _is_rate(networks: Sequence[Network]) -> bool:
     return isinstance(networks[0].encoding, RateEncoding)
 
 
-def _lane_counts(neurons: int, family: str) -> Iterator[int]:
+def _lane_counts(neurons: int, quantum: int, widest: int) -> Iterator[int]:
     """Lanes from most to fewest, the last block of neurons well filled."""
-    quantum, before = _QUANTUM[family], 0
+    before = 0
     for blocks in range(1, neurons + 1):
         lanes = quantum * ceil_div(ceil_div(neurons, blocks), quantum)
-        if lanes == before or lanes > _WIDEST[family]:
+        if lanes == before or lanes > widest:
             continue
         before = lanes
         yield lanes

@@ -10,8 +10,10 @@ from hw.build import part_of
 from hw.design import CapacityError, Design
 from hw.estimate import estimate, memory_blocks, row_memory_blocks
 from hw.fold import default_design
+from hw.step_fold import step_designs
 from model.description import Network
 from model.encoding import EventEncoding, LatencyEncoding, RateEncoding
+from tests.series import make_parallel
 from tests.stepwise import make_network
 
 
@@ -80,6 +82,27 @@ def test_events_enter_as_they_are() -> None:
     assert design.sample_input == "events"
     words = default_design([network], "ulx3s-85f", sample_input="words")
     assert words.sample_input == "words"
+
+
+@pytest.mark.parametrize("hidden", [512, 1024])
+def test_lanes_behind_a_memory(hidden: int) -> None:
+    network = make_parallel(
+        seed=1, order=256, steps=784, hidden=(hidden,), classes=10, reads=4, emission=(4, False)
+    )
+    board = find_board("ulx3s-25f")
+    design = default_design([network], board.name)
+    assert [layer.lanes for layer in design.layers] == [64, 2]
+    assert [layer.inputs_per_cycle for layer in design.layers] == [4, 4]
+    found = estimate(design, board)
+    # Two banks of a step's groups with all planes: 2 x 64 x 24 bits, 2 x 256 x 26 bits.
+    assert [found.parts[f"replay{index}"].ram_blocks for index in range(2)] == [1, 1]
+    small = next(
+        step_designs(
+            [network], find_board("icebreaker"), members=None, sample_input="pixels", portable=False
+        )
+    )
+    assert [layer.lanes for layer in small.layers] == [32, 2]
+    assert (small.weight_memory, small.spram_layer) == ("spram", 0)
 
 
 def test_rows_of_a_deep_memory_are_spread_over_narrow_ones() -> None:
