@@ -124,9 +124,11 @@ def test_verify_and_run(
 ) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     data = ("-d", committees["data"], "--json")
-    verified = popspike("verify", committees["stored"], "--images", 2, *data).json()
+    plot = ("--plot", "spikes.png")
+    verified = popspike("verify", committees["stored"], "--images", 2, *plot, *data).json()
     assert (verified["images"], verified["mismatches"]) == (2, 0)
     assert verified["cycles_as_scheduled"] is True
+    assert Path(verified["plot"]).read_bytes().startswith(b"\x89PNG")
     drawn = ("--members", 2, "--seed", 9)
     whole = popspike("verify", committees["drawn"], "--all", *drawn, *data).json()
     assert (whole["images"], whole["mismatches"]) == (60, 0)
