@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which answers are only running ones: a mark that each evaluation leaves for its answer."""
 
-from amaranth import Array, Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -35,12 +35,10 @@ class AnswerMarks(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        depth = 1 << index_bits(self._in_flight)
-        marks = Array(Signal(name=f"mark{place}") for place in range(depth))
-        newest, oldest = Signal(range(depth)), Signal(range(depth))
-        m.d.comb += self.running.eq(marks[oldest])
+        marks = Signal(1 << index_bits(self._in_flight))  # the newest lowest
+        oldest = Signal(range(len(marks)), init=len(marks) - 1)
+        m.d.comb += self.running.eq(marks.bit_select(oldest, 1))
         with m.If(self.evaluation.valid):
-            m.d.sync += [marks[newest].eq(self.evaluation.running), newest.eq(newest + 1)]
-        with m.If(self.answered):
-            m.d.sync += oldest.eq(oldest + 1)
+            m.d.sync += marks.eq(Cat(self.evaluation.running, marks))
+        m.d.sync += oldest.eq(oldest + self.evaluation.valid - self.answered)
         return m

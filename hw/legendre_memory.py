@@ -186,10 +186,10 @@ class LegendreMemory(wiring.Component):
 
         # The loop.
         x = Signal(signed(memory.forward_bits))
-        coefficient, next_coefficient = Signal(unsigned(bits + 1)), Signal(unsigned(bits + 1))
-        m.d.comb += next_coefficient.eq(coefficients.read_data)
+        # Without a reset it fits into the multiplier.
+        coefficient = Signal(unsigned(bits + 1), reset_less=True)
         m.d.sync += [
-            coefficient.eq(next_coefficient),
+            coefficient.eq(coefficients.read_data),
             x.eq(Mux(backward, forward.read_data.as_signed(), entry)),
         ]
         halved, carry = Signal(signed(width)), Signal()
