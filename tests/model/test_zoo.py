@@ -42,8 +42,16 @@ STEPWISE = {
     "bisnn-nmnist": (None, 1, 0.85),
     "bisnn-nmnist-st": (None, 1, 0.85),
     "lmu-psmnist-256": ((256, 1024, 10), 1, 0.975),
+    "lmu-psmnist-468": ((468, 1024, 10), 1, 0.98),
+    "lmu-vowels-hybrid": ((172, 64, 9), 1, 0.95),
 }
-YARDSTICKS = ("bisnn-digits-full", "bisnn-mnist-full", "bisnn-moons-full", "bisnn-nmnist-full")
+YARDSTICKS = (
+    "bisnn-digits-full",
+    "bisnn-mnist-full",
+    "bisnn-moons-full",
+    "bisnn-nmnist-full",
+    "lmu-vowels-hybrid-float",
+)
 
 
 def test_names() -> None:

@@ -215,16 +215,15 @@ def test_float_twin_is_its_yardstick() -> None:
 
 
 def test_recipes() -> None:
-    for name, rule in (("lmu-hybrid", HybridRule.BINARY), ("lmu-hybrid-float", HybridRule.FLOAT)):
-        config = load_recipe(name, seed=5)
+    names = ("lmu-hybrid", "lmu-vowels-hybrid", "lmu-vowels-hybrid-float")
+    found = [load_recipe(name, seed=5) for name in names]
+    for config in found:
         assert isinstance(config, HybridConfig)
-        assert (config.rule, config.seed, config.data) == (rule, 5, "vowels")
-    binary, floats = (load_recipe(name) for name in ("lmu-hybrid", "lmu-hybrid-float"))
-    assert isinstance(binary, HybridConfig)
-    assert isinstance(floats, HybridConfig)
-    assert binary.hidden == floats.hidden
-    for name in ("order", "channels"):
-        assert getattr(binary.memory, name) == getattr(floats.memory, name)
+        assert (config.seed, config.data) == (5, "vowels")
+    _, binary, floats = found
+    assert binary.rule is HybridRule.BINARY
+    assert floats.rule is HybridRule.FLOAT
+    assert (binary.hidden, binary.memory) == (floats.hidden, floats.memory)
 
 
 @pytest.mark.parametrize(
