@@ -10,7 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from model.data import DataError, Dataset, Samples, names, open_dataset
 from model.data.dataset import SHIPPED
 from model.description import Network
-from model.encoding import EventEncoding
+from model.encoding import EventEncoding, SeriesEncoding
 from model.events import Events
 from popspike.console import err
 
@@ -46,8 +46,9 @@ DatasetOption = Annotated[
     typer.Option(
         "--dataset",
         "-d",
-        help=f"{', '.join(names())}, an .npz file of images (x, y) or events, or a folder of "
-        "event files; a number behind some names picks a split or seed (digits:3); "
+        help=f"{', '.join(names())}, an .npz file of images, series (x, y) or events, or a folder "
+        "of event files; a number or word behind some names picks a split, seed or speaker "
+        "(digits:3, fsdd:theo); "
         "default: the one that the network was trained on.",
     ),
 ]
@@ -144,16 +145,26 @@ def samples_at_hand(network: Network, name: str | None, data_dir: Path | None) -
     try:
         samples = open_dataset(network_data(network), data_dir=data_dir, download=False).part()
     except DataError:
-        samples = open_dataset(SHIPPED).part()
-    images, wants_events = samples.images, isinstance(network.encoding, EventEncoding)
+        shipped = f"{network_data(network).partition(':')[0]}-samples"
+        samples = open_dataset(shipped if shipped in names() else SHIPPED).part()
+    images, encoding = samples.images, network.encoding
+    wants_events = isinstance(encoding, EventEncoding)
     if isinstance(images, Events):
         fits = wants_events
+    elif isinstance(encoding, SeriesEncoding):
+        fits = images.ndim == 3 and images.shape[2] == encoding.channels
+        fits = fits and images.shape[1] <= encoding.steps
     else:
         fits = not wants_events and images[0].size == network.features
     if fits:
         return samples
     if wants_events:
         raise DataError("Samples of events must be named with --dataset for this network")
+    if isinstance(encoding, SeriesEncoding):
+        raise DataError(
+            f"Series of {encoding.channels} channels and at most {encoding.steps} steps must be "
+            "named with --dataset for this network"
+        )
     raise DataError(
         f"Samples with {network.features} features must be named with --dataset for this network"
     )

@@ -69,6 +69,11 @@ class StepSeen:
         ``row``, ``last``, ``spikes`` (n, U), and each state (n, U).
     records
         Arrays by name, an entry a record: ``cycle``, ``last``, and the fields of the record.
+    memory
+        Arrays by name, an entry a state that a Legendre memory wrote: ``cycle``, ``row``,
+        ``value``; empty without one.
+    words
+        Likewise of each word that it sent: ``cycle``, and the fields of the word.
     failure
         Why the bench failed, if it did.
     """
@@ -77,6 +82,8 @@ class StepSeen:
     last_beats: list[int]
     states: list[dict[str, np.ndarray]]
     records: dict[str, np.ndarray]
+    memory: dict[str, np.ndarray]
+    words: dict[str, np.ndarray]
     failure: str | None
 
 
@@ -95,6 +102,10 @@ def patience_cycles(design: Design) -> int:
         step = sum(layer.blocks * (layer.groups + layer.beats + 32) for layer in design.layers)
         if design.sample_input == "events":
             step += 6 * design.layers[0].groups
+        if design.memory is not None:
+            # Beats are far from each other; patience begins anew with each.
+            step += design.layers[0].groups * (design.layers[0].inputs_per_cycle + 16)
+            return 5_000 + 8 * (design.members * design.steps * step + design.memory.value_cycles)
         return 5_000 + 8 * (design.members * design.steps * step + design.beats)
     return 5_000 + 8 * sum(
         layer.blocks * (design.max_words(index) + design.steps + layer.planes)
@@ -155,7 +166,8 @@ def read_seen(folder: Path, design: Design, failure: str | None) -> Seen:
         for values in zip(*(column.tolist() for column in rows.values()), strict=True)
     ]
     observations = []
-    for this, probe in zip(design.layers, shown, strict=True):
+    for number, this in enumerate(design.layers):
+        probe = shown[f"probe{number}"]
         bits = probe.bits["potentials"].reshape(-1, this.lanes, this.potential_bits)
         blocks, steps, lasts = (probe.numbers(name).tolist() for name in ("block", "step", "last"))
         columns = (probe.cycles.tolist(), blocks, steps, lasts, _numbers(bits, signed=True))
@@ -178,33 +190,49 @@ def read_step_seen(folder: Path, design: Design, failure: str | None) -> StepSee
     """Read what a bench of a stepwise design left in a folder; ``failure`` is passed on."""
     seen, shown = _read(folder, design)
     states = []
-    for this, probe in zip(design.layers, shown, strict=True):
+    for number, this in enumerate(design.layers):
+        probe = shown[f"probe{number}"]
         count, neurons = len(probe.cycles), this.updates_per_cycle
         here = {name: probe.numbers(name) for name in ("member", "step", "row", "last")}
         here["cycle"] = probe.cycles
-        here["spikes"] = probe.bits["spikes"].reshape(count, neurons)
+        spikes = probe.bits["spikes"].reshape(count, neurons, this.output_bits)
+        here["spikes"] = _numbers(spikes, signed=this.output_signed)
         layout = neuron_state(this)
         bits = probe.bits["states"].reshape(count, neurons, layout.size)
         for field in bundle_fields(layout):
             part = bits[:, :, field.offset : field.offset + field.width]
             here[field.name] = _numbers(part, signed=field.signed)
         states.append(here)
+    memory, words = {}, {}
+    if "probe_memory" in shown:
+        probe = shown["probe_memory"]
+        memory = {
+            "cycle": probe.cycles,
+            "row": probe.numbers("row"),
+            "value": _numbers(probe.bits["value"], signed=True),
+        }
+        probe = shown["probe_words"]
+        words = {"cycle": probe.cycles, **{name: probe.numbers(name) for name in probe.bits}}
     return StepSeen(
         first_beats=seen["first_beats"].tolist(),
         last_beats=seen["last_beats"].tolist(),
         states=states,
         records=_records(seen, design),
+        memory=memory,
+        words=words,
         failure=failure,
     )
 
 
-def _read(folder: Path, design: Design) -> tuple[dict[str, np.ndarray], list[monitor.Seen]]:
-    """What the bench noted, and what each probe showed in cycles from the first beat."""
+def _read(folder: Path, design: Design) -> tuple[dict[str, np.ndarray], dict[str, monitor.Seen]]:
+    """What the bench noted, and what each probe showed, cycles counted from the first beat."""
     with np.load(folder / "seen.npz") as file:
         seen = {name: file[name] for name in file.files}
     origin = int(seen["origin"].sum())  # none without a beat
-    shown = [monitor.read_probe(folder, probe) for probe in monitor.probes(design)]
-    return seen, [dataclasses.replace(each, cycles=each.cycles - origin) for each in shown]
+    shown = {probe.name: monitor.read_probe(folder, probe) for probe in monitor.probes(design)}
+    return seen, {
+        name: dataclasses.replace(each, cycles=each.cycles - origin) for name, each in shown.items()
+    }
 
 
 def _records(seen: dict[str, np.ndarray], design: Design) -> dict[str, np.ndarray]:

@@ -7,22 +7,18 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hw.design import CapacityError, Design
+from hw.design import Design
 from hw.schedule import schedule
-from model.description import Network
+from model.description import Network, SeriesEncoding
 from model.events import Events
-from model.golden import StepwiseTrace, Trace, run_single_spike, run_stepwise
-from sim.bench_files import Seen, StepSeen, read_seen, read_step_seen, write_bench
+from model.golden import Trace, run_single_spike
+from model.spike_trains import check_series
+from sim.bench_files import Seen, read_seen, write_bench
 from sim.choice import Choice
 from sim.compare import Divergence, compare, compare_cycles, unfold
-from sim.step_compare import (
-    compare_states,
-    compare_step_cycles,
-    compare_step_records,
-    expected_records,
-)
+from sim.step_case import SeriesSeen, make_step_case
 
-__all__ = ["Case", "Samples", "make_case"]
+__all__ = ["Case", "Samples", "flat_samples", "make_case"]
 
 Samples = np.ndarray | Events
 
@@ -53,12 +49,23 @@ class Case(Protocol):
     def unfold(self, seen: Any) -> list[np.ndarray]:
         """Per layer, potentials or membranes of the first member (N, T, neurons)."""
 
+    def unfold_series(self, seen: Any) -> "SeriesSeen | None":
+        """What was seen of a network on series; None of others."""
+
+
+def flat_samples(network: Network, samples: Samples) -> Samples:
+    """Images as uint8 (N, features), series as (N, T, channels) with all their steps."""
+    if isinstance(network.encoding, SeriesEncoding):
+        window = network.memory.window if network.memory is not None else None
+        return check_series(network.encoding, samples, window=window)
+    return samples if isinstance(samples, Events) else samples.reshape(len(samples), -1)
+
 
 def make_case(network: Network, samples: Samples, design: Design, choice: Choice) -> Case:
     """Run the golden model and return the case for the network's kind."""
     choice.check(network)
     if network.is_stepwise:
-        return _StepCase(network, samples, design, choice)
+        return make_step_case(network, samples, design, choice)
     assert isinstance(samples, np.ndarray)
     return _SingleSpikeCase(network, samples, design)
 
@@ -112,85 +119,5 @@ class _SingleSpikeCase:
     def unfold(self, seen: Seen) -> list[np.ndarray]:
         return unfold(self._design, self._network, seen.observations)
 
-
-class _StepCase:
-    """Stepwise networks: every state of every neuron in every step of every member."""
-
-    def __init__(self, network: Network, samples: Samples, design: Design, choice: Choice) -> None:
-        self._network, self._design, self._choice = network, design, choice
-        self.trace: StepwiseTrace = run_stepwise(
-            network, samples, members=choice.members, seed=choice.seed, record_states=True
-        )
-        if self.trace.members > design.members:
-            raise CapacityError(
-                f"Members must be at most the {design.members} that the gateware was built for, "
-                f"not {self.trace.members}"
-            )
-        self._answers = network.steps if choice.step_results else 1
-        self._records = expected_records(self.trace, step_results=choice.step_results)
-        spikes = [self.trace.input_spikes.numpy(), *(part.numpy() for part in self.trace.spikes)]
-        self._plan = schedule(
-            design,
-            network,
-            spikes,
-            members=self.trace.members,
-            step_results=choice.step_results,
-            events=samples if isinstance(samples, Events) else None,
-        )
-
-    def write(self, folder: Path, samples: Samples, *, stall: float, seed: int) -> None:
-        write_bench(
-            folder,
-            self._design,
-            self._network,
-            samples,
-            stall=stall,
-            seed=seed,
-            writes=self._choice.writes(self._design, self.trace.members),
-            answers=self._answers,
-        )
-
-    def read(self, folder: Path, failure: str | None) -> StepSeen:
-        return read_step_seen(folder, self._design, failure)
-
-    def differences(self, seen: StepSeen) -> list[Divergence]:
-        return [
-            *compare_states(self._design, self._network, self.trace, seen.states),
-            *compare_step_records(
-                self._network, self._records, seen.records, answers=self._answers
-            ),
-        ]
-
-    def late(self, seen: StepSeen) -> list[Divergence]:
-        return list(
-            compare_step_cycles(
-                self._plan.samples,
-                first_beats=seen.first_beats,
-                last_beats=seen.last_beats,
-                record_cycles=seen.records["cycle"],
-                states=seen.states,
-            )
-        )
-
-    def compared(self, seen: StepSeen) -> int:
-        return sum(
-            part[name].size
-            for part, states in zip(seen.states, self.trace.states, strict=True)
-            for name in states
-        )
-
-    def results(self, seen: StepSeen) -> Sequence[int]:
-        ends = seen.records["last"] & (seen.records["running"] == 0)
-        return list(seen.records["cycle"][ends].tolist())
-
-    def unfold(self, seen: StepSeen) -> list[np.ndarray]:
-        unfolded = []
-        for layer, part in enumerate(seen.states):
-            neurons, width = self._network.layers[layer].neurons, part["membrane"].shape[1]
-            rows = -(-neurons // width)
-            whole = self._network.steps * rows
-            first = part["membrane"][part["member"] == 0]
-            count = len(first) // whole
-            values = first[: count * whole].reshape(count, self._network.steps, rows * width)
-            unfolded.append(values[:, :, :neurons])
-        return unfolded
+    def unfold_series(self, seen: Seen) -> None:
+        return None

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is chosen at run time for a network with members; no torch."""
+"""What is chosen at run time for a network with members, or one on series; no torch."""
 
 import dataclasses
 
-from hw.design import Design
+from hw.design import Design, ceil_div
 from hw.register_map import CommitteeWord, register_address
 from hw.structures import to_bits
-from model.description import Network
+from model.description import MAX_STEPS, Network
 from model.sampling import check_members, check_seed
 
 __all__ = ["Choice"]
@@ -23,12 +23,13 @@ class Choice:
     seed
         Of members that are drawn.
     step_results
-        Answer after every step; of one member.
+        Steps from answer to answer, of one member; 0: one answer a sample. Networks whose memory
+        alone sees the series take any number of its steps, others 1.
     """
 
     members: int | None = None
     seed: int | None = None
-    step_results: bool = False
+    step_results: int = 0
 
     def check(self, network: Network) -> None:
         """Refuse what does not fit a network.
@@ -36,7 +37,8 @@ class Choice:
         Raises
         ------
         ValueError
-            If members or seed are missing, out of range, or of another kind of network.
+            If members or seed are missing, out of range, or of another kind of network, or if
+            answers are not offered after so many steps.
         """
         if not network.is_stepwise:
             if self != Choice():
@@ -44,8 +46,22 @@ class Choice:
             return
         check_seed(network, self.seed)
         members = check_members(network, self.members)
+        most = MAX_STEPS if reads_memory(network) else 1
+        if not 0 <= self.step_results <= most:
+            raise ValueError(
+                f"Steps from answer to answer must lie in 0..{most} for this network, "
+                f"not {self.step_results}"
+            )
         if self.step_results and members > 1:
             raise ValueError(f"Answers after every step must be of 1 member, not {members}")
+
+    def answers(self, network: Network) -> int:
+        """Answers a sample."""
+        if not self.step_results:
+            return 1
+        if reads_memory(network):
+            return ceil_div(network.encoding.steps, self.step_results)
+        return network.steps
 
     def writes(self, design: Design, members: int) -> list[tuple[int, int]]:
         """Register writes after a load: address and value."""
@@ -56,3 +72,8 @@ class Choice:
         if self.seed is not None:
             writes.append((register_address("seed"), self.seed))
         return writes
+
+
+def reads_memory(network: Network) -> bool:
+    """Whether the layers see a series through a memory alone: the parallel form of the LMU."""
+    return network.memory is not None and not network.is_recurrent

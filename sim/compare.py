@@ -28,29 +28,33 @@ class Divergence:
 
     Parameters
     ----------
-    image
-        Index of the image in the run.
+    sample
+        Index of the sample in the run.
+    input_step, index
+        Of a series: step, and state of the memory; None if the quantity has no such coordinate.
     layer, member, neuron, step
-        Where; None if the quantity has no such coordinate.
+        Where in the layers; None likewise.
     quantity
         What was compared.
     expected, found
         Golden model and hardware.
     """
 
-    image: int
+    sample: int
+    input_step: int | None = None
     layer: int | None = None
     member: int | None = None
     neuron: int | None = None
     step: int | None = None
+    index: int | None = None
     quantity: str
     expected: object
     found: object
 
     def __str__(self) -> str:
-        names = ("layer", "member", "neuron", "step")
-        places = ((name, getattr(self, name)) for name in names)
-        where = [f"image {self.image}", *(f"{n} {v}" for n, v in places if v is not None)]
+        names = ("sample", "input_step", "layer", "member", "neuron", "step", "index")
+        places = ((name.replace("_", " "), getattr(self, name)) for name in names)
+        where = [f"{noun} {place}" for noun, place in places if place is not None]
         return f"{', '.join(where)}: {self.quantity} must be {self.expected}, not {self.found}"
 
 
@@ -141,7 +145,7 @@ def compare(
     for layer, (stream, position) in enumerate(zip(streams, positions, strict=True)):
         if position < len(stream):
             yield Divergence(
-                image=count - 1,
+                sample=count - 1,
                 layer=layer,
                 quantity="number of observed steps",
                 expected=position,
@@ -178,7 +182,7 @@ def _compare_layer(
                 # Decided: what is still under way is ignored, up to its end.
                 rest = [found.last for found in seen[index:]]
                 return index + (rest.index(True) + 1 if True in rest else len(rest))
-            where = {"image": image, "layer": layer, "neuron": first, "step": step}
+            where = {"sample": image, "layer": layer, "neuron": first, "step": step}
             expected_mark = (block, step, step == steps[-1])
             if index == len(seen):
                 yield Divergence(
@@ -235,7 +239,7 @@ def compare_records(
         for quantity, (expected, found) in pairs.items():
             if expected != found:
                 yield Divergence(
-                    image=image,
+                    sample=image,
                     layer=output,
                     neuron=neuron,
                     step=when if when < network.steps else None,
@@ -245,7 +249,7 @@ def compare_records(
                 )
     if len(records) != expected_count:
         yield Divergence(
-            image=min(len(records), expected_count - 1) // network.classes,
+            sample=min(len(records), expected_count - 1) // network.classes,
             layer=output,
             quantity="number of output records",
             expected=expected_count,
@@ -293,7 +297,7 @@ def compare_cycles(
             cycle = found[image] if image < len(found) else "never"
             if expected - origin != cycle:
                 yield Divergence(
-                    image=image, quantity=quantity, expected=expected - origin, found=cycle
+                    sample=image, quantity=quantity, expected=expected - origin, found=cycle
                 )
         for layer, expected_layer in enumerate(sample.observations):
             start = positions[layer]
@@ -304,7 +308,7 @@ def compare_cycles(
                 mark = (found.cycle, found.block, found.step)
                 if mark != expected_mark:
                     yield Divergence(
-                        image=image,
+                        sample=image,
                         layer=layer,
                         step=step,
                         quantity="(cycle, block, step) of an observation",

@@ -9,13 +9,17 @@ import numpy as np
 
 from hw.design import Design
 from hw.schedule import Schedule, schedule
+from hw.series_times import write_cycles
 from hw.step_schedule import StepSampleSchedule
 from model.description import Network
 from model.events import Events
-from model.golden import run_single_spike, run_stepwise
+from model.golden import StepwiseTrace, run_single_spike, run_stepwise
+from model.running import answer_steps
 from sim.cases import Samples
 from sim.choice import Choice
 from sim.compare import Divergence, Record, compare_records
+from sim.series import digests, evaluate
+from sim.series_compare import compare_digests, of_answers
 from sim.step_compare import compare_step_cycles, compare_step_records, expected_records
 
 __all__ = ["Judge", "Raw", "make_judge"]
@@ -36,18 +40,22 @@ class Raw:
         Cycle in which the first and the last beat of each sample were taken, int64 (N,).
     records
         Arrays by name, an entry a record: ``cycle``, ``last``, and the fields of the record.
+    digests
+        uint64 (N * T, 2), for each input step of a Legendre memory: digest of the states, and of
+        the cycles in which they were written.
     """
 
     first_beats: np.ndarray
     last_beats: np.ndarray
     records: dict[str, np.ndarray]
+    digests: np.ndarray
 
 
 class Judge(Protocol):
     """Judges by the kind of the network."""
 
     def judge(self, samples: Samples, seen: Raw) -> tuple[list[Divergence], list[Divergence]]:
-        """Differences in numbers, and in cycles; image 0 is the first of the samples."""
+        """Differences in numbers, and in cycles; sample 0 is the first of these."""
 
     def ends(self, seen: Raw) -> np.ndarray:
         """Which records end a sample: bool (records,)."""
@@ -55,6 +63,8 @@ class Judge(Protocol):
 
 def make_judge(network: Network, design: Design, choice: Choice) -> Judge:
     """Judge for the network's kind."""
+    if design.memory is not None:
+        return _SeriesJudge(network, design, choice)
     if network.is_stepwise:
         return _StepJudge(network, design, choice)
     return _SingleSpikeJudge(network, design)
@@ -82,7 +92,7 @@ class _SingleSpikeJudge:
             trace = run_single_spike(network, batch, early_stop=self._design.early_stop)
             part = records[start * classes : (start + len(batch)) * classes]
             values += [
-                dataclasses.replace(found, image=found.image + start)
+                dataclasses.replace(found, sample=found.sample + start)
                 for found in compare_records(network, trace, part)
             ]
             for kept, times in zip(arrivals, (trace.input_steps, *trace.spike_steps), strict=True):
@@ -103,7 +113,7 @@ class _SingleSpikeJudge:
             for index in np.flatnonzero(wanted != found):
                 late.append(
                     Divergence(
-                        image=int(index),
+                        sample=int(index),
                         quantity=quantity,
                         expected=int(wanted[index]),
                         found=int(found[index]),
@@ -113,25 +123,26 @@ class _SingleSpikeJudge:
 
 
 class _StepJudge:
+    _batch = _STEP_BATCH
+
     def __init__(self, network: Network, design: Design, choice: Choice) -> None:
         self._network, self._design, self._choice = network, design, choice
+        # How many "samples" of the golden model's traces are answers of one sample.
+        self._evaluations = 1
 
     def ends(self, seen: Raw) -> np.ndarray:
         return seen.records["last"] & (seen.records["running"] == 0)
 
     def judge(self, samples: Samples, seen: Raw) -> tuple[list[Divergence], list[Divergence]]:
         network, choice = self._network, self._choice
-        answers = network.steps if choice.step_results else 1
+        answers = choice.answers(network) // self._evaluations
         expected: list[dict[str, np.ndarray]] = []
         spikes: list[list[np.ndarray]] = []
-        for start in range(0, len(samples), _STEP_BATCH):
-            trace = run_stepwise(
-                network,
-                samples[start : start + _STEP_BATCH],
-                members=choice.members,
-                seed=choice.seed,
+        for start in range(0, len(samples), self._batch):
+            trace = self._golden(samples[start : start + self._batch])
+            expected.append(
+                expected_records(trace, step_results=answers > 1, evaluations=self._evaluations)
             )
-            expected.append(expected_records(trace, step_results=choice.step_results))
             spikes.append([trace.input_spikes.numpy(), *(part.numpy() for part in trace.spikes)])
         wanted = {name: np.concatenate([part[name] for part in expected]) for name in expected[0]}
         values = list(compare_step_records(network, wanted, seen.records, answers=answers))
@@ -146,10 +157,60 @@ class _StepJudge:
             events=samples if isinstance(samples, Events) else None,
         )
         steps = [sample for sample in plan.samples if isinstance(sample, StepSampleSchedule)]
-        late = compare_step_cycles(
-            steps,
-            first_beats=seen.first_beats.tolist(),
-            last_beats=seen.last_beats.tolist(),
-            record_cycles=seen.records["cycle"],
+        return values, self._late(steps, seen)
+
+    def _golden(self, samples: Samples) -> StepwiseTrace:
+        choice = self._choice
+        return run_stepwise(self._network, samples, members=choice.members, seed=choice.seed)
+
+    def _late(self, plan: list[StepSampleSchedule], seen: Raw) -> list[Divergence]:
+        return list(
+            compare_step_cycles(
+                plan,
+                first_beats=seen.first_beats.tolist(),
+                last_beats=seen.last_beats.tolist(),
+                record_cycles=seen.records["cycle"],
+                evaluations=self._evaluations,
+            )
         )
-        return values, list(late)
+
+
+class _SeriesJudge(_StepJudge):
+    """Networks whose layers read a memory: digests of its states after every input step, too."""
+
+    _batch = _BATCH
+
+    def __init__(self, network: Network, design: Design, choice: Choice) -> None:
+        super().__init__(network, design, choice)
+        steps = network.encoding.steps
+        self._steps = answer_steps(steps, choice.step_results or steps)
+        self._evaluations = len(self._steps)
+
+    def judge(self, samples: Samples, seen: Raw) -> tuple[list[Divergence], list[Divergence]]:
+        self._digests: list[np.ndarray] = []
+        found, late = super().judge(samples, seen)
+        digests = np.concatenate(self._digests)
+        values = compare_digests("digest of the memory's states", digests, seen.digests[:, 0])
+        return [*values, *of_answers(found, self._steps)], late
+
+    def _golden(self, samples: Samples) -> StepwiseTrace:
+        assert isinstance(samples, np.ndarray)
+        after_steps: list[np.ndarray] = []
+        found = evaluate(
+            self._network,
+            samples,
+            self._choice,
+            seen=lambda _, states: after_steps.append(digests(states.numpy())),
+        )
+        self._digests.append(np.stack(after_steps, axis=1))
+        return found.trace
+
+    def _late(self, plan: list[StepSampleSchedule], seen: Raw) -> list[Divergence]:
+        origin = plan[0].first_input
+        planned = [
+            digests(write_cycles(self._design, self._network, each.values - origin))
+            for each in plan
+        ]
+        wanted = np.concatenate(planned).reshape(-1, self._steps[-1])
+        late = compare_digests("digest of the cycles of states", wanted, seen.digests[:, 1])
+        return [*late, *of_answers(super()._late(plan, seen), self._steps)]

@@ -12,12 +12,12 @@ from model.description import Network
 from model.golden import Trace
 from model.golden import run as run_golden
 from model.step_trace import StepwiseTrace
+from sim.drawing import HARDWARE, MODEL, finish, membranes, rows
+from sim.series_plots import draw_series
 from sim.verify import Verification
 
 __all__ = ["plot_network", "plot_verification"]
 
-_MODEL = "#9db8d9"
-_HARDWARE = "#c1272d"
 #: Hidden neurons whose membrane is drawn: those that fire first, or most.
 _TRACES = 6
 #: Spikes of a layer from which on they are drawn smaller.
@@ -36,7 +36,8 @@ def plot_verification(
 ) -> Path:
     """Draw one image of a verification: every potential that the simulated hardware had.
 
-    Of a stepwise network the membranes after each step, of a committee those of its first member.
+    Of a stepwise network the membranes after each step, of a committee those of its first member;
+    of one that reads a memory see `sim.series_plots`.
 
     Parameters
     ----------
@@ -58,6 +59,8 @@ def plot_verification(
         raise ValueError(f"Image must be below {verification.images}, not {image}")
     seen = [layer[image] if image < len(layer) else None for layer in verification.rtl_potentials]
     if isinstance(verification.trace, StepwiseTrace):
+        if verification.rtl_series is not None:
+            return draw_series(network, verification, image, Path(path))
         return _draw_steps(network, verification.trace, image, seen, Path(path))
     return _draw(network, verification.trace, image, seen, None, Path(path), "simulated RTL")
 
@@ -103,7 +106,7 @@ def _draw(
 ) -> Path:
     """One row a layer, inputs first: raster on the left, membranes on the right."""
     steps = network.steps
-    figure, axes = _rows(len(network.layers) + 1)
+    figure, axes = rows(len(network.layers) + 1)
     arrivals = trace.input_steps[image].numpy()
 
     shape = network.input_shape if len(network.input_shape) == 2 else (1, network.features)
@@ -131,10 +134,10 @@ def _draw(
         winner = int(trace.winners[image]) if is_output else None
         what = "all outputs, the class bold" if is_output else "the first to spike"
         title = f"{name}: potential - threshold ({what})"
-        _membranes(axes[layer + 1, 1], golden, hardware, chosen, winner, title)
+        membranes(axes[layer + 1, 1], golden, hardware, chosen, winner, title)
         axes[layer + 1, 1].axhline(0, color="black", linewidth=0.8, linestyle=":")
     has_hardware = output_steps is not None or any(layer is not None for layer in seen)
-    return _finish(
+    return finish(
         figure, network, int(trace.winners[image]), path, source if has_hardware else None
     )
 
@@ -147,7 +150,7 @@ def _draw_steps(
     path: Path,
 ) -> Path:
     """One row a layer of a stepwise network: what enters it left, its membranes right."""
-    figure, axes = _rows(len(network.layers))
+    figure, axes = rows(len(network.layers))
     entering = [trace.input_spikes[image], *(spikes[0, image] for spikes in trace.spikes)]
     winner = int(trace.winners[image])
     for layer, (states, given) in enumerate(zip(trace.states, entering, strict=True)):
@@ -160,7 +163,7 @@ def _draw_steps(
         chosen = np.argsort(-np.asarray(counts), kind="stable")
         name = "output" if is_output else f"hidden layer {layer}"
         what = "all outputs, the class bold" if is_output else "the busiest"
-        _membranes(
+        membranes(
             axes[layer, 1],
             membranes,
             seen[layer],
@@ -168,34 +171,7 @@ def _draw_steps(
             winner if is_output else None,
             f"{name}: membrane after the step ({what})",
         )
-    return _finish(figure, network, winner, path, "simulated RTL")
-
-
-def _rows(count: int) -> tuple[Any, np.ndarray]:
-    """A figure, and its axes: a row for each layer, two columns."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 2.2 + 2.6 * count), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(count, 2, squeeze=False)
-
-
-def _finish(figure: Any, network: Network, winner: int, path: Path, source: str | None) -> Path:
-    """Legend and title, then the file."""
-    handles, labels = [_mark(figure.axes[0], _MODEL, "s")], ["golden model"]
-    if source is not None:
-        handles.append(_mark(figure.axes[0], _HARDWARE, "x"))
-        labels.append(source)
-    figure.legend(handles, labels, loc="outside upper right", ncols=2)
-    figure.suptitle(
-        f"{'-'.join(map(str, network.sizes))}, {network.steps} steps: class {winner}",
-        x=0.02,
-        ha="left",
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110, format="png")
-    return path
+    return finish(figure, network, winner, path, "simulated RTL")
 
 
 def _first_spikes(fired: np.ndarray, steps: int) -> _Spikes:
@@ -210,17 +186,12 @@ def _spiking(name: str, fired: np.ndarray, steps: int) -> str:
     return f"{name}: {int((fired < steps).sum())} of {len(fired)} {what} spike"
 
 
-def _mark(axes: Any, color: str, marker: str) -> Any:
-    """An empty series for the legend."""
-    return axes.plot([], [], marker, color=color, linestyle="none")[0]
-
-
 def _raster(axes: Any, spikes: _Spikes, title: str, found: _Spikes | None = None) -> None:
     """Spikes of a layer: step to the right, neuron upwards."""
     times, neurons, steps, count = spikes
-    axes.plot(times, neurons, "s", color=_MODEL, markersize=5 if len(times) < _MANY else 2)
+    axes.plot(times, neurons, "s", color=MODEL, markersize=5 if len(times) < _MANY else 2)
     if found is not None:
-        axes.plot(found[0], found[1], "x", color=_HARDWARE, markersize=3.5, mew=0.8)
+        axes.plot(found[0], found[1], "x", color=HARDWARE, markersize=3.5, mew=0.8)
     axes.set(
         title=title,
         xlim=(-0.5, steps - 0.5),
@@ -229,21 +200,3 @@ def _raster(axes: Any, spikes: _Spikes, title: str, found: _Spikes | None = None
         ylabel="neuron",
     )
     axes.yaxis.get_major_locator().set_params(integer=True)
-
-
-def _membranes(
-    axes: Any,
-    golden: np.ndarray,
-    hardware: np.ndarray | None,
-    chosen: np.ndarray,
-    winner: int | None,
-    title: str,
-) -> None:
-    """Potentials over time."""
-    time = np.arange(len(golden))
-    for neuron in chosen:
-        wide = 3.0 if neuron == winner else 1.6
-        axes.step(time, golden[:, neuron], where="mid", color=_MODEL, linewidth=wide)
-        if hardware is not None:
-            axes.plot(time, hardware[:, neuron], "x", color=_HARDWARE, markersize=3, mew=0.7)
-    axes.set(title=title, xlabel="step")

@@ -7,11 +7,12 @@ import numpy as np
 
 from hw.design import Design, ceil_div
 from hw.spike_word import event_beat, spike_word
-from model.description import Network
+from model.description import Network, SeriesEncoding
 from model.events import Events
-from model.spike_trains import spike_trains
+from model.golden import encode
+from model.spike_trains import check_series
 
-__all__ = ["Sample", "sample_beats"]
+__all__ = ["Sample", "sample_beats", "step_words"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,8 @@ def sample_beats(design: Design, network: Network, samples: np.ndarray | Events)
     """Turn samples into what the design's sample stream carries.
 
     A design that takes pixels gets the pixels, G a beat, the first in the lowest byte, the last
-    beat padded with 0. A design that takes spike words gets them sorted by step as
+    beat padded with 0; of a series the values, step by step, those that are missing in front. A
+    design that takes spike words gets them sorted by step as
     `hw.spike_word.spike_word` says; one that takes events gets an event a beat.
 
     Parameters
@@ -49,27 +51,28 @@ def sample_beats(design: Design, network: Network, samples: np.ndarray | Events)
     network
         The network that is loaded; a design with words needs its encoding.
     samples
-        uint8 (N, features) or (N, height, width); for a network of events `model.events.Events`.
+        uint8 (N, features) or (N, height, width); for a network of events `model.events.Events`,
+        for one of series what `model.spike_trains.check_series` takes.
 
     Returns
     -------
     list of Sample
         One a sample.
     """
+    if design.is_stepwise and design.sample_input == "words":
+        return [_word_train(design, train.numpy()) for train in encode(network, samples)]
     if isinstance(samples, Events):
-        if design.sample_input == "words":
-            return [_step_words(design, train) for train in spike_trains(network, samples)]
         return _event_samples(design, samples)
+    if isinstance(network.encoding, SeriesEncoding):
+        samples = check_series(network.encoding, samples)
     images = np.asarray(samples).reshape(len(samples), -1)
-    if images.dtype != np.uint8 or images.shape[1] != network.features:
+    if images.dtype != np.uint8 or images.shape[1] != network.sample_values:
         raise ValueError(
-            f"Images must be uint8 with {network.features} features, "
+            f"Images must be uint8 with {network.sample_values} features, "
             f"not {images.dtype} with {images.shape[1]}"
         )
     if design.sample_input == "pixels":
         return _pixel_samples(design, images)
-    if design.is_stepwise:
-        return [_step_words(design, train) for train in spike_trains(network, images)]
     table = network.encoding.table()
     return [_word_sample(design, network, table[image]) for image in images]
 
@@ -87,23 +90,54 @@ def _event_samples(design: Design, samples: Events) -> list[Sample]:
     ]
 
 
-def _step_words(design: Design, train: np.ndarray) -> Sample:
-    """Words of one spike train (T, features) of a stepwise design: every step has an end."""
-    layout = spike_word(design, 0)
-    width = design.layers[0].inputs_per_cycle
+def step_words(
+    design: Design, train: np.ndarray, *, marks_ends: bool = False
+) -> dict[str, np.ndarray]:
+    """Words of one spike train of a stepwise design: every step has an end.
+
+    Parameters
+    ----------
+    design
+        The accelerator.
+    train
+        What the first layer sees: integers (T, inputs).
+    marks_ends
+        The last plane of the last group has a word in every step, which marks the end; otherwise
+        only a silent step has a word without spikes, in its first place.
+
+    Returns
+    -------
+    dict
+        Fields of `hw.spike_word.spike_word`, and ``step``, int64 each, one entry a word.
+    """
+    layer = design.layers[0]
+    width, planes = layer.inputs_per_cycle, layer.input_bits
     groups = np.zeros((len(train), ceil_div(train.shape[1], width) * width), np.int64)
     groups[:, : train.shape[1]] = train
-    spikes = groups.reshape(len(train), -1, width) @ (1 << np.arange(width))
+    bits = groups.reshape(len(train), -1, 1, width) >> np.arange(planes)[:, None] & 1
+    # (T, groups, planes, S) to (T, groups * planes)
+    spikes = (bits @ (1 << np.arange(width))).reshape(len(train), -1)
     busy = spikes > 0
+    if marks_ends:
+        busy[:, -1] = True
     busy[:, 0] |= ~busy.any(axis=1)
     steps, places = np.nonzero(busy)
-    ends = np.append(steps[1:] != steps[:-1], True)
-    beats = (
-        places << layout["group"].offset
-        | spikes[steps, places] << layout["spikes"].offset
-        | ends.astype(np.int64) << layout["end_of_step"].offset
-    )
+    ends = np.append(steps[1:] != steps[:-1], True).astype(np.int64)
+    last = np.zeros_like(ends)
+    last[-1] = 1
+    fields = {"group": places // planes, "spikes": spikes[steps, places]}
+    if planes > 1:
+        fields["plane"] = places % planes
+    return {**fields, "end_of_step": ends, "last": last, "step": steps}
+
+
+def _word_train(design: Design, train: np.ndarray) -> Sample:
+    """Words of one spike train (T, inputs) as beats."""
+    layout = spike_word(design, 0)
+    words = step_words(design, train)
     # `last` is the highest bit of the word, and travels as tlast.
+    names = [name for name in words if name not in ("last", "step")]
+    beats = sum(words[name] << layout[name].offset for name in names)
     return Sample(beats=tuple(beats.tolist()), width=layout.size - 1)
 
 

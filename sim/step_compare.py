@@ -8,7 +8,7 @@ import numpy as np
 from hw.design import Design, ceil_div
 from hw.step_schedule import StepSampleSchedule
 from model.committee import StepwiseTrace
-from model.description import Network
+from model.description import Network, NeuronKind
 from sim.compare import Divergence
 
 __all__ = ["compare_step_cycles", "compare_step_records", "compare_states", "expected_records"]
@@ -55,7 +55,7 @@ def compare_states(
         total = int(np.prod(shape))
         if len(found["step"]) != total:
             yield Divergence(
-                image=min(len(found["step"]) * count // total, count - 1),
+                sample=min(len(found["step"]) * count // total, count - 1),
                 layer=layer,
                 quantity="number of observed rows of neurons",
                 expected=total,
@@ -72,7 +72,7 @@ def compare_states(
         for quantity, expected in marks.items():
             for index in np.flatnonzero(found[quantity][:limit] != expected):
                 yield Divergence(
-                    image=int(image[index]),
+                    sample=int(image[index]),
                     layer=layer,
                     member=int(member[index]),
                     step=int(step[index]),
@@ -81,6 +81,9 @@ def compare_states(
                     found=int(found[quantity][index]),
                 )
         fired = trace.spikes[layer].numpy() if layer < len(trace.spikes) else 0 * states["membrane"]
+        names = {"spikes": "spike" if network.layers[layer].output_bits == 1 else "emitted integer"}
+        if network.layers[layer].kind is NeuronKind.DIFFUSED:
+            names["membrane"] = "fraction"
         # Lanes beyond the last neuron have no state; they never fire.
         used = row[:, None] * width + np.arange(width) < neurons
         for quantity, values in {**states, "spikes": fired}.items():
@@ -88,18 +91,20 @@ def compare_states(
             wrong = (found[quantity][:limit] != expected) & (used | (quantity == "spikes"))
             for index, place in np.argwhere(wrong):
                 yield Divergence(
-                    image=int(image[index]),
+                    sample=int(image[index]),
                     layer=layer,
                     member=int(member[index]),
                     neuron=int(row[index]) * width + int(place),
                     step=int(step[index]),
-                    quantity="spike" if quantity == "spikes" else quantity,
+                    quantity=names.get(quantity, quantity),
                     expected=int(expected[index, place]),
                     found=int(found[quantity][index, place]),
                 )
 
 
-def expected_records(trace: StepwiseTrace, *, step_results: bool) -> dict[str, np.ndarray]:
+def expected_records(
+    trace: StepwiseTrace, *, step_results: bool, evaluations: int = 1
+) -> dict[str, np.ndarray]:
     """Fields of all records by name, in their order.
 
     Parameters
@@ -108,14 +113,18 @@ def expected_records(trace: StepwiseTrace, *, step_results: bool) -> dict[str, n
         Golden model; with spikes if every step is answered.
     step_results
         Whether every step is answered.
+    evaluations
+        How many "samples" of the trace are answers of one sample.
     """
-    scores, winners = trace.scores.numpy()[:, None], trace.winners.numpy()[:, None]
-    votes = trace.votes.numpy()[:, None]
+    scores, winners, votes = (
+        values.numpy().reshape(-1, evaluations, *values.shape[1:])
+        for values in (trace.scores, trace.winners, trace.votes)
+    )
     if step_results:
         scores, winners = trace.running_scores.numpy(), trace.running_winners.numpy()
         votes = np.eye(scores.shape[2], dtype=np.int64)[winners]
-    count, answers, classes = scores.shape
-    running = np.ones((count, answers, classes), np.int64)
+    _, _, classes = scores.shape
+    running = np.ones(scores.shape, np.int64)
     running[:, -1] = 0
     last = np.zeros_like(running)
     last[..., -1] = 1
@@ -157,7 +166,7 @@ def compare_step_records(
         seen = records["winner" if quantity == "class" else quantity][:limit].astype(np.int64)
         for index in np.flatnonzero(seen != values[:limit]):
             yield Divergence(
-                image=int(index) // a_sample,
+                sample=int(index) // a_sample,
                 layer=len(network.layers) - 1,
                 neuron=int(index) % network.classes,
                 step=int(index) % a_sample // network.classes if answers > 1 else None,
@@ -167,7 +176,7 @@ def compare_step_records(
             )
     if total != found:
         yield Divergence(
-            image=min(found, total - 1) // a_sample,
+            sample=min(found, total - 1) // a_sample,
             layer=len(network.layers) - 1,
             quantity="number of output records",
             expected=total,
@@ -182,6 +191,7 @@ def compare_step_cycles(
     last_beats: Sequence[int],
     record_cycles: np.ndarray,
     states: Sequence[dict[str, np.ndarray]] = (),
+    evaluations: int = 1,
 ) -> Iterator[Divergence]:
     """Yield every difference from the schedule of a run without stalls.
 
@@ -195,17 +205,21 @@ def compare_step_cycles(
         Of all records.
     states
         Per layer, as `sim.bench_files.StepSeen` holds it, if states were observed.
+    evaluations
+        How many entries of ``samples`` are answers of one sample, which has one first and one last
+        beat.
 
     Yields
     ------
     Divergence
-        Its quantity is a cycle.
+        Its quantity is a cycle; its sample counts entries of ``samples``.
     """
     # The schedule counts from the offer of the first beat, a run from its taking.
     origin = samples[0].first_input
+    firsts, lasts = samples[::evaluations], samples[evaluations - 1 :: evaluations]
     columns: list[tuple[str, int | None, list[np.ndarray], np.ndarray]] = [
-        ("the first beat", None, [np.array(s.first_input) for s in samples], np.array(first_beats)),
-        ("the last beat", None, [np.array(s.last_input) for s in samples], np.array(last_beats)),
+        ("the first beat", None, [np.array(s.first_input) for s in firsts], np.array(first_beats)),
+        ("the last beat", None, [np.array(s.last_input) for s in lasts], np.array(last_beats)),
         ("a record", None, [s.records for s in samples], record_cycles),
         *(
             ("an observation", layer, [s.states[layer] for s in samples], seen["cycle"])
@@ -214,11 +228,12 @@ def compare_step_cycles(
     ]
     for quantity, layer, parts, found in columns:
         expected = np.concatenate([part.reshape(-1) for part in parts]) - origin
-        image = np.repeat(np.arange(len(parts)), [part.size for part in parts])
+        number = np.arange(len(parts)) * (len(samples) // len(parts))
+        image = np.repeat(number, [part.size for part in parts])
         limit = min(len(expected), len(found))
         for index in np.flatnonzero(expected[:limit] != found[:limit]):
             yield Divergence(
-                image=int(image[index]),
+                sample=int(image[index]),
                 layer=layer,
                 quantity=f"cycle of {quantity}",
                 expected=int(expected[index]),
@@ -226,7 +241,7 @@ def compare_step_cycles(
             )
         if len(found) < len(expected):
             yield Divergence(
-                image=int(image[limit]),
+                sample=int(image[limit]),
                 layer=layer,
                 quantity=f"cycle of {quantity}",
                 expected=int(expected[limit]),

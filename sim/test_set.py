@@ -21,7 +21,7 @@ from hw.export_top import bundle_fields
 from hw.spike_word import output_record
 from model.description import Network
 from sim.bench_files import patience_cycles, settle_cycles
-from sim.cases import Samples
+from sim.cases import Samples, flat_samples
 from sim.cells import cell_models
 from sim.choice import Choice
 from sim.compare import Divergence
@@ -119,8 +119,7 @@ def run_test_set(
     """
     if not len(images):
         raise ValueError("Images must number at least 1, not 0")
-    if isinstance(images, np.ndarray):
-        images = images.reshape(len(images), -1)
+    images = flat_samples(network, images)
     choice = choice or Choice()
     choice.check(network)
     image = device_image(network, design)
@@ -144,13 +143,15 @@ def run_test_set(
 def _compile(design: Design, cache: Path | None) -> Path:
     """Simulator of a design."""
     with tempfile.TemporaryDirectory(prefix="popspike-") as folder:
-        verilog, _ = export(design, folder, probes=False)
+        memory = design.memory
+        verilog, _ = export(design, folder, probes=memory is not None)
         harness = resources.files("sim") / "harness" / "test_set.cpp"
         with resources.as_file(harness) as main:
             return build_executable(
                 sources=[verilog, *cell_models(design)],
                 harness=[main],
                 top="popspike",
+                defines={} if memory is None else {"STATE_BITS": str(memory.state_bits)},
                 cache=cache,
             )
 
@@ -167,9 +168,10 @@ def _prepare(
     """Write the input files of one process; returns its arguments."""
     samples = sample_beats(design, network, images)
     beat_bytes = (samples[0].width + 7) // 8
-    answers = network.steps if choice.step_results else 1
+    answers = choice.answers(network)
     lengths = [len(sample.beats) for sample in samples]
-    header = np.array([beat_bytes, len(samples), answers, *lengths], dtype="<u4")
+    states = 0 if design.memory is None else network.memory.states
+    header = np.array([beat_bytes, len(samples), answers, states, *lengths], dtype="<u4")
     paths = [folder / f"{name}{number}" for name in ("image", "samples", "results")]
     paths[0].write_bytes(image)
     paths[1].write_bytes(header.tobytes() + b"".join(sample.to_bytes() for sample in samples))
@@ -218,11 +220,13 @@ def _run_all(
 def _read(job: list[str], design: Design, samples: int) -> Raw:
     """Read the result file of one process."""
     content = Path(job[2]).read_bytes()
-    record_bytes = int.from_bytes(content[:4], "little")
-    beats_end = 4 + 16 * samples
-    beats = np.frombuffer(content[4:beats_end], dtype="<u8").reshape(samples, 2).astype(np.int64)
+    record_bytes, count = np.frombuffer(content[:8], dtype="<u4").tolist()
+    beats_end = 8 + 16 * samples
+    beats = np.frombuffer(content[8:beats_end], dtype="<u8").reshape(samples, 2).astype(np.int64)
+    digests_end = beats_end + 16 * count
+    digests = np.frombuffer(content[beats_end:digests_end], dtype="<u8").reshape(count, 2)
     entry = np.dtype([("cycle", "<u8"), ("last", "u1"), ("data", "u1", (record_bytes,))])
-    entries = np.frombuffer(content[beats_end:], dtype=entry)
+    entries = np.frombuffer(content[digests_end:], dtype=entry)
     bits = np.unpackbits(entries["data"], axis=1, bitorder="little")
     records = {}
     for field in bundle_fields(output_record(design)):
@@ -233,7 +237,7 @@ def _read(job: list[str], design: Design, samples: int) -> Raw:
         records[field.name] = part @ weights
     records["cycle"] = entries["cycle"].astype(np.int64)
     records["last"] = entries["last"].astype(bool)
-    return Raw(first_beats=beats[:, 0], last_beats=beats[:, 1], records=records)
+    return Raw(first_beats=beats[:, 0], last_beats=beats[:, 1], records=records, digests=digests)
 
 
 def _judge(
@@ -252,8 +256,10 @@ def _judge(
     for part, seen in zip(parts, raw, strict=True):
         found, late = judge.judge(images[part], seen)
         for divergences, kept in ((found, values), (late, cycles)):
-            kept += [dataclasses.replace(each, image=int(part[each.image])) for each in divergences]
-        differing |= {int(part[each.image]) for each in found}
+            kept += [
+                dataclasses.replace(each, sample=int(part[each.sample])) for each in divergences
+            ]
+        differing |= {int(part[each.sample]) for each in found}
         ends = judge.ends(seen)
         stamps = seen.records["cycle"][ends]
         spans += int(stamps[-1] - stamps[0])

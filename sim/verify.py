@@ -15,12 +15,13 @@ from hw.design import Design
 from hw.export import export
 from model.description import Network
 from model.golden import StepwiseTrace, Trace
-from sim.cases import Case, Samples, make_case
+from sim.cases import Case, Samples, flat_samples, make_case
 from sim.cells import cell_models
 from sim.choice import Choice
 from sim.compare import Divergence
 from sim.monitor import TOP, monitor_verilog
 from sim.simulator import BenchError, Simulator, build_simulator, run_bench
+from sim.step_case import SeriesSeen
 
 __all__ = ["Verification", "verify"]
 
@@ -62,6 +63,8 @@ class Verification:
     rtl_potentials
         Per layer, int64 (N, T, neurons), from the hardware alone; of a committee the membranes of
         its first member.
+    rtl_series
+        Of a network whose layers read a memory, what else was seen of the hardware.
     """
 
     images: int
@@ -75,6 +78,7 @@ class Verification:
     seconds: float
     trace: Trace | StepwiseTrace = dataclasses.field(repr=False)
     rtl_potentials: list[np.ndarray] = dataclasses.field(repr=False)
+    rtl_series: SeriesSeen | None = dataclasses.field(default=None, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -105,7 +109,8 @@ def verify(
     network
         Loaded through the accelerator's own loader.
     images
-        uint8 (N, features) or (N, height, width); events for a network of events.
+        uint8 (N, features) or (N, height, width); events for a network of events, series
+        (N, steps, channels) for one on series.
     design
         Gateware; must hold the network.
     choice
@@ -138,8 +143,7 @@ def verify(
     if not simulators:
         raise ValueError("Simulators must be at least one, not none")
     design.check(network)
-    if isinstance(images, np.ndarray):
-        images = images.reshape(len(images), -1)
+    images = flat_samples(network, images)
     say = progress or (lambda _: None)
     begun = time.monotonic()
     say("golden model")
@@ -167,7 +171,7 @@ def verify(
                 if seen.failure and not found:
                     raise BenchError(seen.failure)
                 values += found
-                differing |= {divergence.image for divergence in found}
+                differing |= {divergence.sample for divergence in found}
                 compared += case.compared(seen)
                 if not stall:
                     cycles += case.late(seen)
@@ -175,8 +179,8 @@ def verify(
         waveform = None
         if values or cycles:
             say("waveform of the first difference")
-            first = min((values or cycles), key=lambda divergence: divergence.image).image
-            target = Path(folder or "build/verify") / f"image{first}.vcd"
+            first = min((values or cycles), key=lambda divergence: divergence.sample).sample
+            target = Path(folder or "build/verify") / f"sample{first}.vcd"
             waveform = _waveform(simulators[0], sources, place, case, images, first, target, cache)
     return Verification(
         images=len(images),
@@ -190,6 +194,7 @@ def verify(
         seconds=time.monotonic() - begun,
         trace=case.trace,
         rtl_potentials=case.unfold(reference),
+        rtl_series=case.unfold_series(reference),
     )
 
 

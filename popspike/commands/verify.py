@@ -43,9 +43,13 @@ def verify_network(
     ] = None,
     members: MembersOption = None,
     seed: SeedOption = None,
-    step_results: Annotated[
-        bool, typer.Option("--step-results", help="Answers after every step, of one member.")
-    ] = False,
+    every: Annotated[
+        int,
+        typer.Option(
+            help="Steps from answer to answer, of one member: 1, or any number of a network whose "
+            "layers read a Legendre memory. Default: one answer a sample."
+        ),
+    ] = 0,
     stall_seed: Annotated[int, typer.Option(help="Of the random pauses.")] = 0,
     plot: Annotated[
         Path | None, typer.Option(help="Picture of the first image: spikes, model over RTL.")
@@ -55,9 +59,13 @@ def verify_network(
     """Run the hardware that is generated for a board and compare it with the golden model.
 
     Every potential or state at every step, every spike, every result, and every cycle against the
-    schedule, of a committee member by member; then once more with random pauses on both sides. A
-    difference names image, layer, member, neuron, step, expected and found, leaves a waveform, and
-    makes the exit code 1.
+    schedule, of a committee member by member; of a series every state of a Legendre memory after
+    every input step, every word that it sends and every integer that neurons emit. Then once more
+    with random pauses on both sides. A difference names the sample, where and when in it, expected
+    and found, leaves a waveform, and makes the exit code 1.
+
+    With --all, results and cycles of the whole test set, and of a Legendre memory a digest of its
+    states after every input step.
 
     Examples:  popspike verify bs4nn-digits
 
@@ -66,13 +74,15 @@ def verify_network(
     popspike verify bs4nn-mnist-600 --all
 
     popspike verify bisnn-moons-committee --members 4
+
+    popspike verify lmu-psmnist-256 --images 3 --every 28 --plot lmu.png
     """
     loaded = find_network(network)
     if everything:
         samples = find_dataset(dataset, loaded, data_dir).part()
     else:
         samples = samples_at_hand(loaded, dataset, data_dir).head(images)
-    choice = Choice(members=members, seed=seed, step_results=step_results)
+    choice = Choice(members=members, seed=seed, step_results=every)
     choice.check(loaded)
     design, made_for = choose_design(
         [loaded], board, members=members if loaded.is_sampled else None

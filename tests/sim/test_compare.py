@@ -90,7 +90,7 @@ def test_one_wrong_potential_is_named(small: System, perfect: Perfect) -> None:
     values[2] += 1
     perfect.observations[0][1] = dataclasses.replace(seen, potentials=tuple(values))
     assert differences(small, perfect) == [
-        f"image 0, layer 0, neuron 2, step {seen.step}: "
+        f"sample 0, layer 0, neuron 2, step {seen.step}: "
         f"potential must be {values[2] - 1}, not {values[2]}"
     ]
 
@@ -107,13 +107,13 @@ def test_lanes_without_a_neuron_do_not_count(small: System, perfect: Perfect) ->
 def test_missing_and_extra_observations_are_differences(small: System, perfect: Perfect) -> None:
     last = perfect.observations[1].pop()
     assert differences(small, perfect) == [
-        f"image 4, layer 1, neuron 6, step {last.step}: (block, step, last) must be "
+        f"sample 4, layer 1, neuron 6, step {last.step}: (block, step, last) must be "
         f"(2, {last.step}, True), not nothing"
     ]
     perfect.observations[1] += [last, last]
     count = len(perfect.observations[1])
     assert differences(small, perfect) == [
-        f"image 4, layer 1: number of observed steps must be {count - 1}, not {count}"
+        f"sample 4, layer 1: number of observed steps must be {count - 1}, not {count}"
     ]
 
 
@@ -134,12 +134,12 @@ def test_one_wrong_field_of_a_record_is_named(
     record = perfect.records[20]
     perfect.records[20] = dataclasses.replace(record, **change(record))
     (found,) = differences(small, perfect)
-    assert found.startswith("image 2, layer 1, neuron 6")
+    assert found.startswith("sample 2, layer 1, neuron 6")
     assert f": {quantity} must be" in found
 
 
 def test_missing_record_is_a_difference(small: System, perfect: Perfect) -> None:
     perfect.records.pop()
     assert differences(small, perfect) == [
-        "image 4, layer 1: number of output records must be 35, not 34"
+        "sample 4, layer 1: number of output records must be 35, not 34"
     ]

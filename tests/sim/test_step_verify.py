@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import sim.cases
+import sim.step_case
 import sim.verify
 from hw.design import Design, Fold
 from model.encoding import EventEncoding, RateEncoding
@@ -64,7 +64,7 @@ def test_a_flipped_weight_of_one_member_is_caught(
     layers[0] = dataclasses.replace(layers[0], weights=weights)
     other = dataclasses.replace(NETWORK, layers=tuple(layers))
     monkeypatch.setattr(
-        sim.cases, "run_stepwise", lambda _, *rest, **fields: run_stepwise(other, *rest, **fields)
+        sim.step_case, "run_stepwise", lambda _, *rest, **fields: run_stepwise(other, *rest, **fields)
     )
     monkeypatch.setattr(sim.verify, "_waveform", lambda *_: None)
     images = np.zeros((1, 9), np.uint8)
@@ -72,8 +72,8 @@ def test_a_flipped_weight_of_one_member_is_caught(
     result = verify(NETWORK, images, DESIGN, cache=cache)
     assert result.mismatches == 1
     first = result.divergences[0]
-    assert (first.image, first.layer, first.member, first.neuron) == (0, 0, 1, 4)
-    assert str(first).startswith("image 0, layer 0, member 1, neuron 4, step ")
+    assert (first.sample, first.layer, first.member, first.neuron) == (0, 0, 1, 4)
+    assert str(first).startswith("sample 0, layer 0, member 1, neuron 4, step ")
 
 
 def test_choices_that_do_not_fit() -> None:

@@ -57,7 +57,7 @@ def test_differences_are_counted_by_image(
     monkeypatch.setattr(sim.judges, "run_single_spike", golden)
     result = run_test_set(small.network, images, small.design, processes=3, cache=cache)
     assert result.mismatches == 2
-    assert [(one.image, one.neuron, one.quantity) for one in result.divergences] == [
+    assert [(one.sample, one.neuron, one.quantity) for one in result.divergences] == [
         (2, 3, "score"),
         (5, 3, "score"),
     ]
@@ -79,9 +79,9 @@ def test_late_result_is_not_as_scheduled(
     result = run_test_set(small.network, small.images, small.design, processes=1, cache=cache)
     assert (result.mismatches, result.cycles_as_scheduled) == (0, False)
     found = result.divergences[0]
-    assert (found.image, found.expected - found.found) == (4, 1)
+    assert (found.sample, found.expected - found.found) == (4, 1)
     assert str(found) == (
-        f"image 4: cycle of the last record must be {found.expected}, not {found.found}"
+        f"sample 4: cycle of the last record must be {found.expected}, not {found.found}"
     )
 
 

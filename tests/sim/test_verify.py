@@ -85,13 +85,13 @@ def test_broken_lane_is_named_and_leaves_a_waveform(
     first = result.divergences[0]
     assert (first.layer, first.neuron % 3, first.quantity) == (1, 2, "potential")
     golden = run_golden(small.network, small.images, record_potentials=True)
-    expected = golden.potentials[1][first.image, first.step, first.neuron]
+    expected = golden.potentials[1][first.sample, first.step, first.neuron]
     assert first.expected == int(expected)
     assert str(first) == (
-        f"image {first.image}, layer 1, neuron {first.neuron}, step {first.step}: "
+        f"sample {first.sample}, layer 1, neuron {first.neuron}, step {first.step}: "
         f"potential must be {first.expected}, not {first.found}"
     )
-    assert result.waveform == tmp_path / "left" / f"image{first.image}.vcd"
+    assert result.waveform == tmp_path / "left" / f"sample{first.sample}.vcd"
     assert "$enddefinitions" in result.waveform.read_text()[:2_000_000]
 
 
@@ -105,7 +105,7 @@ def test_hardware_that_stops_answering_is_a_difference(
     result = verify(small.network, small.images, small.design, verilog=verilog, cache=cache)
     assert not result.ok
     said = [str(divergence) for divergence in result.divergences]
-    assert "image 0, layer 1: number of output records must be 35, not 0" in said
+    assert "sample 0, layer 1: number of output records must be 35, not 0" in said
 
 
 def test_flipped_weight_is_caught(
@@ -126,9 +126,9 @@ def test_flipped_weight_is_caught(
     images[1, 10] = 255  # nothing else spikes, and only in the second image
     result = verify(small.network, images, small.design, cache=cache)
     assert result.mismatches == 1
-    assert {(one.image, one.layer, one.neuron) for one in result.divergences} >= {(1, 0, 6)}
+    assert {(one.sample, one.layer, one.neuron) for one in result.divergences} >= {(1, 0, 6)}
     first = result.divergences[0]
-    assert (first.image, first.layer, first.neuron, first.step) == (1, 0, 6, 0)
+    assert (first.sample, first.layer, first.neuron, first.step) == (1, 0, 6, 0)
     assert abs(first.expected - first.found) == 2
 
 
