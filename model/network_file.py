@@ -9,21 +9,21 @@ memory ``memory.coefficients`` (uint16) and ``memory.emission_shifts`` (uint8). 
 """
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from model.description import Dynamics, Layer, LegendreMemory, Network, NetworkError
 from model.encoding import encoding_from_json
+from model.tensor_file import read_tensor_file, write_tensor_file
 
 __all__ = ["FORMAT_VERSION", "NetworkFileError", "load_network", "save_network"]
 
 FORMAT_VERSION = 3
+
+_KEY = "popspike"
 
 
 class NetworkFileError(NetworkError):
@@ -56,22 +56,15 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> Path:
     if network.encoder is not None:
         named["encoder"] = network.encoder
     tensors = {
-        f"{name}.{field}": np.ascontiguousarray(getattr(layer, field))
+        f"{name}.{field}": getattr(layer, field)
         for name, layer in named.items()
         for field in _LAYER_TENSORS
         if getattr(layer, field) is not None
     }
     if network.memory is not None:
         for field in _MEMORY_TENSORS:
-            tensors[f"memory.{field}"] = np.ascontiguousarray(getattr(network.memory, field))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        save_file(tensors, temporary, metadata={"popspike": json.dumps(description)})
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+            tensors[f"memory.{field}"] = getattr(network.memory, field)
+    return write_tensor_file(path, tensors, key=_KEY, description=description)
 
 
 def load_network(path: str | os.PathLike[str]) -> Network:
@@ -83,20 +76,11 @@ def load_network(path: str | os.PathLike[str]) -> Network:
         If the file is missing, truncated, of another format version, or contradicts itself.
     """
     path = Path(path)
-    if not path.is_file():
-        raise NetworkFileError(f"Network file {path} does not exist")
+    description, tensors = read_tensor_file(
+        path, key=_KEY, noun="Network file", error=NetworkFileError
+    )
     try:
-        with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get("popspike")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise NetworkFileError(
-            f"Network file {path} must be a whole safetensors file: {error}"
-        ) from None
-    if text is None:
-        raise NetworkFileError(f"Network file {path} has no field 'popspike'")
-    try:
-        return _network(path, json.loads(text), tensors)
+        return _network(path, description, tensors)
     except NetworkFileError:
         raise
     except KeyError as error:

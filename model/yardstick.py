@@ -7,7 +7,6 @@ for a network.
 """
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,13 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from model.description import Dynamics, NetworkError, NeuronKind
 from model.encoding import Encoding, EventEncoding, SeriesEncoding, encoding_from_json
 from model.events import Events, rasterise
 from model.lmu_yardstick import LmuYardstick
+from model.tensor_file import read_tensor_file, write_tensor_file
 
 __all__ = [
     "YARDSTICK_VERSION",
@@ -190,17 +188,8 @@ def save_yardstick(yardstick: Yardstick, path: str | os.PathLike[str]) -> Path:
         "inverse_temperature": yardstick.inverse_temperature,
         "metadata": dict(yardstick.metadata),
     }
-    tensors = {
-        name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        save_file(tensors, temporary, metadata={_KEY: json.dumps(description)})
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    tensors = {name: np.asarray(array, dtype=np.float32) for name, array in arrays.items()}
+    return write_tensor_file(path, tensors, key=_KEY, description=description)
 
 
 def load_yardstick(path: str | os.PathLike[str]) -> Yardstick:
@@ -212,20 +201,8 @@ def load_yardstick(path: str | os.PathLike[str]) -> Yardstick:
         If the file is missing, damaged, of another kind, form or version, or contradicts itself.
     """
     path = Path(path)
-    if not path.is_file():
-        raise NetworkError(f"Yardstick file {path} does not exist")
+    fields, tensors = read_tensor_file(path, key=_KEY, noun="Yardstick file", error=NetworkError)
     try:
-        with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get(_KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise NetworkError(
-            f"Yardstick file {path} must be a whole safetensors file: {error}"
-        ) from None
-    if text is None:
-        raise NetworkError(f"Yardstick file {path} has no field {_KEY!r}")
-    try:
-        fields = json.loads(text)
         if fields["format"] != YARDSTICK_VERSION:
             raise NetworkError(f"format must be {YARDSTICK_VERSION}, not {fields['format']!r}")
         form = fields.get("form", "spiking")

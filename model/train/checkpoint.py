@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints of a training run: written beside their final name, then renamed."""
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from model.tensor_file import whole_file
 
 __all__ = ["CHECKPOINT_VERSION", "CheckpointError", "load_checkpoint", "save_checkpoint"]
 
@@ -27,13 +28,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     state
         Tensors and plain values only.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with whole_file(path) as temporary:
         torch.save({"checkpoint": CHECKPOINT_VERSION, **state}, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, *, config: dict[str, Any], device: torch.device) -> dict[str, Any]:

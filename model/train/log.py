@@ -5,6 +5,8 @@ import csv
 import dataclasses
 from pathlib import Path
 
+from model.tensor_file import whole_file
+
 __all__ = ["EpochRecord", "plot_curves", "write_csv"]
 
 
@@ -40,12 +42,10 @@ class EpochRecord:
 def write_csv(path: Path, history: list[EpochRecord]) -> None:
     """Write the log; a value that was not measured is an empty cell."""
     names = [field.name for field in dataclasses.fields(EpochRecord)]
-    temporary = path.with_name(f"{path.name}.part")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(dataclasses.asdict(record) for record in history)
-    temporary.replace(path)
 
 
 def plot_curves(path: Path, history: list[EpochRecord], *, title: str) -> None:

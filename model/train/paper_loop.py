@@ -2,7 +2,6 @@
 """The training loop of the recipe ``bs4nn-paper``."""
 
 import dataclasses
-import os
 import time
 import tomllib
 import zipfile
@@ -14,6 +13,7 @@ import numpy as np
 
 from model.description import Network
 from model.network_file import save_network
+from model.tensor_file import whole_file
 from model.train.bs4nn_paper import PaperConfig, PaperNetwork
 from model.train.checkpoint import CheckpointError
 from model.train.fields import RecipeError
@@ -153,10 +153,8 @@ def _share(flags: list[bool]) -> float | None:
 
 
 def _save(path: Path, network: PaperNetwork, history: list[EpochRecord]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     rows = [[np.nan if v is None else v for v in dataclasses.astuple(r)] for r in history]
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with temporary.open("wb") as file:
+    with whole_file(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
             config=np.array(repr(network.config)),
@@ -165,7 +163,6 @@ def _save(path: Path, network: PaperNetwork, history: list[EpochRecord]) -> None
             alphas=network.alphas,
             history=np.array(rows),
         )
-    temporary.replace(path)
 
 
 def _load(path: Path, network: PaperNetwork) -> list[EpochRecord]:
