@@ -65,7 +65,7 @@ class CommitteeReadout(wiring.Component):
 
     def __init__(self, *, design: Design) -> None:
         self._design = design
-        self._marks = design.memory is not None
+        self._marks = design.evaluates
         self._every_step = design.step_results and not self._marks
         classes = range(design.classes + 1)
         super().__init__(

@@ -11,6 +11,7 @@ from hw.design import Design
 from hw.layer import observation_layout
 from hw.legendre_memory import memory_state_layout
 from hw.memory_writes import MemoryWrites
+from hw.recurrent_source import series_config
 from hw.series_source import memory_config
 from hw.single_spike_chain import add_single_spike_chain
 from hw.spike_word import output_record, sample_beat, spike_word
@@ -28,8 +29,9 @@ def core_config(design: Design) -> data.StructLayout:
 
     Of a stepwise design also ``members`` (K in use, at least 1), and where the gateware has it
     ``phase`` (of the rate code), ``seed`` (of the members that are drawn), ``memory``
-    (`hw.series_source.memory_config`) and ``step_results`` (1: answer after every step, with K = 1;
-    with a memory, of 16 bits: answer after every so many input steps).
+    (`hw.series_source.memory_config`), ``series`` (`hw.recurrent_source.series_config`, of
+    recurrent designs) and ``step_results`` (1: answer after every step, with K = 1; of designs that
+    evaluate a memory, of 16 bits: answer after every so many input steps).
     """
     layer = data.StructLayout({"neurons": 16, "blocks": 16})
     fields: dict[str, Any] = {
@@ -45,8 +47,10 @@ def core_config(design: Design) -> data.StructLayout:
         fields["seed"] = 32
     if design.memory is not None:
         fields["memory"] = memory_config(design.memory)
+    if design.encoder is not None:
+        fields["series"] = series_config(design.encoder)
     if design.step_results:
-        fields["step_results"] = 1 if design.memory is None else 16
+        fields["step_results"] = 16 if design.evaluates else 1
     return data.StructLayout(fields)
 
 

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+from hw.encoder_design import EncoderDesign
 from hw.layer_design import CapacityError, Fold, LayerDesign, ceil_div, index_bits, signed_bits
 from hw.memory_design import MemoryDesign
 from hw.step_rules import check_stepwise
@@ -75,6 +76,8 @@ class Design:
         Legendre memory that a series goes through; None without one.
     members
         Most members of a committee that answer a sample (K), stored or drawn.
+    encoder
+        Of recurrent networks: what makes the inputs of the memory; None without one.
     step_results
         A sample of a single member may be answered after every step; with a memory, after every n
         input steps.
@@ -92,6 +95,7 @@ class Design:
     encoding: str = "latency"
     events: EventEncoding | None = None
     memory: MemoryDesign | None = None
+    encoder: EncoderDesign | None = None
     members: int = 1
     step_results: bool = False
 
@@ -175,7 +179,12 @@ class Design:
         memories = [network.memory for network in networks if network.memory is not None]
         if memories and fields.get("sample_input", "pixels") == "pixels":
             values = max(network.sample_values for network in networks)
-            fields.setdefault("memory", MemoryDesign.for_memories(memories, values=values))
+            bits = {}
+            if any(network.is_recurrent for network in networks):
+                fields.setdefault("encoder", EncoderDesign.for_networks(networks))
+                bits = {"input_bits": fields["encoder"].sum_bits}
+            memory = MemoryDesign.for_memories(memories, values=values, **bits)
+            fields.setdefault("memory", memory)
             fields["pixels_per_cycle"] = 1
         fields.setdefault("members", max(layer.members for layer in layers))
         steps = max(net.steps for net in networks)
@@ -200,6 +209,11 @@ class Design:
     def has_table(self) -> bool:
         """Whether there is an intensity table."""
         return self.sample_input == "pixels" and self.encoding == "latency"
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether samples are series behind a memory, evaluated at their end and now and then."""
+        return self.memory is not None and self.encoder is None
 
     @property
     def features(self) -> int:
@@ -295,7 +309,9 @@ class Design:
     def _check_series(self, room: MemoryDesign, network: Network) -> None:
         if network.memory is None:
             raise CapacityError("Network must have a memory")
-        if network.is_recurrent:
+        if self.encoder is not None:
+            self.encoder.check(network)
+        elif network.is_recurrent:
             raise CapacityError("Network must have no encoder")
         room.check(network.memory)
         if network.sample_values > room.values:
@@ -322,6 +338,9 @@ class Design:
             fields["events"] = EventEncoding(**fields["events"])
         if fields["memory"] is not None:
             fields["memory"] = MemoryDesign(**fields["memory"])
+        if fields["encoder"] is not None:
+            shifts = tuple(fields["encoder"]["shifts"])
+            fields["encoder"] = EncoderDesign(**{**fields["encoder"], "shifts": shifts})
         return cls(layers=tuple(layers), readouts=readouts, **fields)
 
     def design_hash(self) -> int:

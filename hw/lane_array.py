@@ -62,7 +62,7 @@ class LaneArray(wiring.Component):
         Store a row of the weight memory; only while no samples are in flight.
     """
 
-    def __init__(self, *, layer: LayerDesign, is_spram: bool = False, tag: ShapeLike = 0) -> None:
+    def __init__(self, *, layer: LayerDesign, is_spram: bool = False, tag: ShapeLike = 1) -> None:
         self._layer, self._is_spram = layer, is_spram
         this = layer
         super().__init__(

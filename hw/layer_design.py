@@ -119,8 +119,8 @@ class LayerDesign:
         if not isinstance(self.members, int) or self.members < 1:
             raise TypeError(f"members must be a positive integer, not {self.members!r}")
         low = 2 if self.input_signed else 1
-        if not isinstance(self.input_bits, int) or not low <= self.input_bits <= 9:
-            raise TypeError(f"input_bits must be an integer in {low}..9, not {self.input_bits!r}")
+        if not isinstance(self.input_bits, int) or not low <= self.input_bits <= 16:
+            raise TypeError(f"input_bits must be an integer in {low}..16, not {self.input_bits!r}")
         if not self.is_stepwise and self.input_bits > 1:
             raise ValueError(f"input_bits of a single-spike layer must be 1, not {self.input_bits}")
         if not self.is_stepwise and (self.members > 1 or self.sampled):

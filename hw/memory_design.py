@@ -9,9 +9,6 @@ from model.description import LegendreMemory
 
 __all__ = ["MemoryDesign"]
 
-# An input is a byte less another one.
-_INPUT_BITS = 9
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MemoryDesign:
@@ -32,6 +29,8 @@ class MemoryDesign:
         Width of the input scale.
     values
         Most values of a series: steps times channels.
+    input_bits
+        Width of an input: a byte less another one, or the sum of an encoder.
     """
 
     order: int
@@ -44,6 +43,7 @@ class MemoryDesign:
     input_shift: int
     scale_bits: int
     values: int
+    input_bits: int = 9
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -59,7 +59,9 @@ class MemoryDesign:
             raise ValueError(f"order must be at least 2, not {self.order}")
 
     @classmethod
-    def for_memories(cls, memories: Sequence[LegendreMemory], *, values: int) -> "MemoryDesign":
+    def for_memories(
+        cls, memories: Sequence[LegendreMemory], *, values: int, input_bits: int = 9
+    ) -> "MemoryDesign":
         """Smallest design that holds each of the memories, all of the same C, F, G and b."""
         fixed = ("coefficient_bits", "fraction_bits", "guard_bits", "emission_bits")
         widths = {tuple(getattr(memory, name) for name in fixed) for memory in memories}
@@ -77,6 +79,7 @@ class MemoryDesign:
             input_shift=shift,
             scale_bits=max(scale.bit_length() for scale in scales),
             values=values,
+            input_bits=input_bits,
             **dict(zip(fixed, widths.pop(), strict=True)),
         )
 
@@ -104,11 +107,6 @@ class MemoryDesign:
     def shift_bits(self) -> int:
         """Width of an emission shift."""
         return index_bits(self.state_bits)
-
-    @property
-    def input_bits(self) -> int:
-        """Width of an input."""
-        return _INPUT_BITS
 
     @property
     def product_bits(self) -> int:

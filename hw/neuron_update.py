@@ -6,25 +6,12 @@ from amaranth.hdl import ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.clamped import clamped
 from hw.design import LayerDesign
 from hw.step_shapes import emission_shape, neuron_state, score_shape
 from model.description import NeuronKind, Reset
 
 __all__ = ["NeuronUpdate"]
-
-
-def _clamp(value: ValueLike, shape: Shape) -> Value:
-    """The value, or the nearest that the shape holds; of an unsigned value only the upper bound
-    is at stake."""
-    value = Value.cast(value)
-    kept = shape.width - 1 if shape.signed else shape.width
-    if len(value) <= shape.width:
-        return value
-    above, sign = value[kept:], value[-1]
-    if not shape.signed:
-        return value[:kept] | above.any().replicate(kept)
-    fits = above == sign.replicate(len(above))
-    return Cat(Mux(fits, value[:kept], ~sign.replicate(kept)), sign).as_signed()
 
 
 class NeuronUpdate(wiring.Component):
@@ -113,9 +100,9 @@ class NeuronUpdate(wiring.Component):
             # Within the bounds in whole units, or a bound: the highest one with an empty fraction.
             whole = shifted >> fraction
             inside = Mux(whole >= high, high << fraction, shifted)
-            clamped = Signal(Shape(fraction + dynamics.emission_bits, dynamics.emission_signed))
-            m.d.sync += clamped.eq(Mux(whole < low, low << fraction, inside))
-            raised = after((clamped + after(state.membrane, "kept", 3))[: len(clamped)], "raised")
+            drive = Signal(Shape(fraction + dynamics.emission_bits, dynamics.emission_signed))
+            m.d.sync += drive.eq(Mux(whole < low, low << fraction, inside))
+            raised = after((drive + after(state.membrane, "kept", 3))[: len(drive)], "raised")
             m.d.sync += Cat(self.next_state.membrane, self.emitted).eq(raised)
             return m
         membrane_shape = signed(dynamics.membrane_bits)
@@ -129,17 +116,17 @@ class NeuronUpdate(wiring.Component):
         if kind is NeuronKind.SPIKE_RESPONSE:
             trace = leaked(state.synapse, dynamics.synapse_shift, "trace")
             traced = after(trace + gain, "traced")
-            synapse = after(_clamp(traced, signed(dynamics.synapse_bits)), "synapse", 3)
+            synapse = after(clamped(traced, signed(dynamics.synapse_bits)), "synapse", 3)
             gain = after(state.synapse, "gain_of_trace")
             tired = leaked(state.refractory, dynamics.refractory_shift, "tired")
             jumped = after(tired + dynamics.refractory_jump, "jumped")
-            jumped = after(_clamp(jumped, unsigned(dynamics.refractory_bits)), "more_tired", 2)
+            jumped = after(clamped(jumped, unsigned(dynamics.refractory_bits)), "more_tired", 2)
             m.d.comb += self.next_state.synapse.eq(synapse)
             limit = after(limit + state.refractory, "limit", 3)
         else:
             limit = after(limit, "limit", 3)
         raised = after(kept + gain, "raised")
-        membrane = after(_clamp(raised, membrane_shape), "membrane")
+        membrane = after(clamped(raised, membrane_shape), "membrane")
         excess = after(membrane - limit, "excess")
         membrane = after(membrane, "waiting")
         fires = Signal()

@@ -205,7 +205,7 @@ class Registers(wiring.Component):
             m.d.sync += bus.refusal.eq(WriteRefusal.NONE)
             with m.If(self._is_at("committee")):
                 # After every step, or of a memory after every few input steps.
-                choices = 1 if design.memory is None else 0xFFFF
+                choices = 0xFFFF if design.evaluates else 1
                 single = (wanted.members == 1) & design.step_results
                 answers = wanted.step_results > Mux(single, choices, 0)
                 with m.If((wanted.members == 0) | (wanted.members > most) | answers):

@@ -15,6 +15,7 @@ from hw.memory_writes import MemoryWrites
 from hw.neuron_unit import NeuronUnit
 from hw.rasteriser import Rasteriser
 from hw.rate_encoder import RateEncoder
+from hw.recurrent_source import RecurrentSource
 from hw.replay_buffer import ReplayBuffer
 from hw.sampler import Sampler
 from hw.seed_feed import SeedFeed
@@ -37,6 +38,7 @@ def add_step_chain(
         pixels > RateEncoder, or
         events > Rasteriser > [ReplayBuffer: members], or
         series > SeriesSource > [ReplayBuffer: members], or
+        series and words of the hidden neurons > RecurrentSource, or
         words  > [ReplayBuffer: members] >
             [ReplayBuffer: blocks of a step] > StepLayer > NeuronUnit >
             ReplayBuffer: blocks of a step   > StepLayer > NeuronUnit > ... >
@@ -80,6 +82,13 @@ def add_step_chain(
                     replay.reserve.eq(unit_before.reserve),
                     unit_before.room_behind.eq(replay.room),
                 ]
+                if design.encoder is not None:
+                    series = m.submodules.series
+                    m.d.comb += [
+                        # Nothing follows the last step of a sample.
+                        series.feedback.valid.eq(emission.valid & ~unit_before.state.last),
+                        series.feedback.word.eq(emission.word),
+                    ]
             source = replay.o
         m.submodules[f"layer{index}"] = layer = reset(StepLayer(design=design, layer=index))
         m.submodules[f"neurons{index}"] = unit = reset(NeuronUnit(design=design, layer=index))
@@ -132,7 +141,7 @@ def add_step_chain(
         readout.reserve_last.eq(unit.reserve_last),
         unit.room_behind.eq(readout.room),
     ]
-    if design.memory is not None:
+    if design.evaluates:
         m.submodules.marks = marks = reset(AnswerMarks(in_flight=8 * len(design.layers)))
         m.d.comb += [
             marks.evaluation.eq(m.submodules.series.evaluation),
@@ -163,17 +172,25 @@ def _encoder(
             ]
             words, counts = rates.o, rates.is_first_pass
         if design.memory is not None:
-            m.submodules.series = series = reset(SeriesSource(design=design))
+            is_recurrent = design.encoder is not None
+            kind = RecurrentSource if is_recurrent else SeriesSource
+            m.submodules.series = series = reset(kind(design=design))
             connect(m, source, series.i)
-            first = memory_target(design)
-            coefficients, shifts = writes.enable(first), writes.enable(first + 1)
+            targets = range(memory_target(design), memory_target(design) + 2 + is_recurrent)
+            enables = [writes.enable(target) for target in targets]
             m.d.comb += [
                 series.config.eq(core.config.memory),
-                series.every.eq(core.config.step_results if design.step_results else 0),
-                series.write_enable.eq(Cat(coefficients, shifts)),
+                series.write_enable.eq(Cat(enables)),
                 series.write_row.eq(writes.row),
-                series.write_data.eq(Mux(shifts, writes.data(first + 1), writes.data(first))),
+                series.write_data.eq(writes.data(targets[0])),
             ]
+            for enable, target in zip(enables[1:], targets[1:], strict=True):
+                with m.If(enable):
+                    m.d.comb += series.write_data.eq(writes.data(target))
+            if is_recurrent:
+                m.d.comb += series.series.eq(core.config.series)
+            elif design.step_results:
+                m.d.comb += series.every.eq(core.config.step_results)
             words = series.o
             if probes:
                 m.d.comb += [

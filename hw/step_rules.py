@@ -85,6 +85,8 @@ def _check_memory(design: "Design") -> None:
             f"{rule}"
         )
     if memory is None:
+        if design.encoder is not None:
+            raise ValueError("encoder must have a memory behind it")
         return
     if design.pixels_per_cycle != 1:
         raise ValueError(f"pixels_per_cycle must be 1 with a memory, not {design.pixels_per_cycle}")
@@ -93,8 +95,32 @@ def _check_memory(design: "Design") -> None:
             "Inputs of layer 0 must be what the memory sends, signed integers of "
             f"{memory.emission_bits} bits, not {first.input_bits} bits"
         )
-    if first.fan_in > memory.states:
+    most, encoder = memory.states, design.encoder
+    if encoder is not None:
+        most += encoder.series_channels + first.neurons
+        _check_recurrent(design)
+    if first.fan_in > most:
         raise ValueError(
-            f"fan_in of layer 0 must be at most the {memory.states} states of the memory, "
+            f"fan_in of layer 0 must be at most the {most} values that come from the memory"
+            f"{'' if encoder is None else ', the series and the hidden neurons'}, "
             f"not {first.fan_in}"
+        )
+
+
+def _check_recurrent(design: "Design") -> None:
+    first, memory, encoder = design.layers[0], design.memory, design.encoder
+    widths = tuple(layer.inputs_per_cycle for layer in design.layers)
+    if widths != (1, 1):
+        raise ValueError(f"inputs_per_cycle of a recurrent design must be 1, not {widths}")
+    if design.members > 1 or memory.reads > 1:
+        raise ValueError(
+            f"A recurrent design must have 1 member and 1 read, not {design.members} and "
+            f"{memory.reads}"
+        )
+    found = (encoder.features, encoder.channels, encoder.input_bits, encoder.sum_bits)
+    wanted = (first.fan_in, memory.channels, memory.emission_bits, memory.input_bits)
+    if found != wanted:
+        raise ValueError(
+            "Inputs, channels, input bits and sum bits of the encoder must be those of layer 0 and "
+            f"memory, {wanted}, not {found}"
         )

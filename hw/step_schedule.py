@@ -11,6 +11,7 @@ from hw.committee_readout import RECORD_CYCLES, answer_latency, member_latency
 from hw.design import Design, LayerDesign, ceil_div
 from hw.lane_array import layer_latency
 from hw.neuron_unit import beat_cycles, block_cycles, state_latency, step_cycles
+from hw.recurrent_times import RecurrentTimes, words_in_order
 from hw.series_times import evaluation_steps, value_cycles
 from hw.step_sources import StepSource, played_words, step_source
 from model.description import Network
@@ -139,18 +140,26 @@ def step_samples(
 ) -> tuple[StepSampleSchedule, ...]:
     """Cycles of N samples sent back to back; parameters as of `hw.schedule.schedule`."""
     trains = np.asarray(spikes[0])
-    every = step_results if design.memory is not None else 0
-    source, first_played = step_source(design, network, trains, members, events=events, every=every)
+    every = step_results if design.evaluates else 0
     played = [
         played_words(np.asarray(train), layer, closed=True)
         for train, layer in zip(spikes[1:], design.layers[1:], strict=False)
     ]
+    source: StepSource
+    if design.encoder is not None:
+        source = RecurrentTimes(design, network, played[0][0])
+        ordered = words_in_order(trains, network)
+        first_played = played_words(ordered, design.layers[0], closed=True)
+    else:
+        source, first_played = step_source(
+            design, network, trains, members, events=events, every=every
+        )
     layers = []
     for index, (layer, this) in enumerate(zip(network.layers, design.layers, strict=True)):
         times = _LayerTimes(this, layer.neurons, buffered=index > 0 or this.blocks > 1)
         layers.append(times)
     answers = _Answers(design, network.classes)
-    every_step = bool(step_results) and design.memory is None
+    every_step = bool(step_results) and not design.evaluates
     samples = [
         _sample(
             source,
@@ -164,7 +173,7 @@ def step_samples(
         )
         for number in range(len(trains))
     ]
-    if design.memory is None:
+    if not design.evaluates:
         return tuple(samples)
     steps = evaluation_steps(network, every)
     return tuple(
@@ -215,15 +224,18 @@ def _sample(
                     times.replay.stored(int(seen[index - 1][-1][-1]))
                     ends = times.play(played[index - 1][member, step], room)
                 seen[index].append(times.observed(ends))
+                if index == 0 and isinstance(source, RecurrentTimes):
+                    source.emitted(int(seen[0][-1][-1]))
             score = int(seen[-1][-1][-1])
             if (last_step and member == members - 1) or step_results:
                 records.append(answers.answer(score))
             elif last_step:
                 answers.vote(score)
+    values = source.values if isinstance(source, RecurrentTimes) else np.empty((0, 0))
     return StepSampleSchedule(
         first_input=source.first_input,
         last_input=source.last_input,
         states=tuple(np.array(cycles).reshape(members, steps, -1) for cycles in seen),
         records=np.array(records),
-        values=np.empty((0, 0), dtype=np.int64),
+        values=np.array(values, dtype=np.int64),
     )

@@ -6,6 +6,7 @@ import dataclasses
 from hw.design import Design, ceil_div
 
 __all__ = [
+    "ENCODER_TARGET",
     "MEMORY_TARGETS",
     "WriteTarget",
     "memory_target",
@@ -16,6 +17,8 @@ __all__ = [
 
 #: Names of the memories of a Legendre memory, in order.
 MEMORY_TARGETS = ("coefficients", "emission shifts")
+#: Name of the weights of an encoder.
+ENCODER_TARGET = "encoder weights"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,7 +30,8 @@ class WriteTarget:
     number
         Value of the core's ``write_target``.
     name
-        ``"table"``, ``"weights"``, ``"thresholds"``, or one of `MEMORY_TARGETS`.
+        ``"table"``, ``"weights"``, ``"thresholds"``, one of `MEMORY_TARGETS`, or
+        `ENCODER_TARGET`.
     layer
         Layer; None for what belongs to no layer.
     rows, row_bits
@@ -69,7 +73,7 @@ def write_targets(design: Design) -> tuple[WriteTarget, ...]:
     rows_per_block + planes + group``. 1 + L + l: threshold memory of layer l of a stepwise design
     of L layers, row ``neuron // U`` with U signed thresholds of ``threshold_bits``, lowest neuron
     lowest. 1 + 2 L: coefficients of a Legendre memory, row i. 2 + 2 L: its emission shifts, row
-    ``channel * q + i``.
+    ``channel * q + i``. 3 + 2 L: weights of an encoder, row = input, bit c = channel c.
     """
     targets = []
     if design.has_table:
@@ -102,4 +106,13 @@ def write_targets(design: Design) -> tuple[WriteTarget, ...]:
         for place, (name, (rows, bits)) in enumerate(zip(MEMORY_TARGETS, sizes, strict=True)):
             number = memory_target(design) + place
             targets.append(WriteTarget(number=number, name=name, rows=rows, row_bits=bits))
+    if design.encoder is not None:
+        targets.append(
+            WriteTarget(
+                number=memory_target(design) + len(MEMORY_TARGETS),
+                name=ENCODER_TARGET,
+                rows=design.encoder.features,
+                row_bits=design.encoder.channels,
+            )
+        )
     return tuple(targets)

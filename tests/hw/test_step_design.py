@@ -230,10 +230,10 @@ def test_sizes_of_integers():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"input_bits": 10}, "input_bits must be an integer in 1..9, not 10"),
+        ({"input_bits": 17}, "input_bits must be an integer in 1..16, not 17"),
         (
             {"input_bits": 1, "input_signed": True},
-            "input_bits must be an integer in 2..9, not 1",
+            "input_bits must be an integer in 2..16, not 1",
         ),
         (
             {"kind": NeuronKind.SINGLE_SPIKE, "dynamics": None},

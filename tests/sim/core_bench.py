@@ -12,7 +12,7 @@ from amaranth.sim import Simulator
 from hw.core import Core
 from hw.design import Design
 from hw.sampler import draw_cycles
-from hw.write_target import MEMORY_TARGETS, WriteTarget, write_targets
+from hw.write_target import ENCODER_TARGET, MEMORY_TARGETS, WriteTarget, write_targets
 from model.description import Network
 from tests.hw.streams import plain
 
@@ -47,6 +47,12 @@ def memory_rows(design: Design, network: Network, target: WriteTarget) -> dict[i
         memory = network.memory
         first = target.name == MEMORY_TARGETS[0]
         return dict(enumerate((memory.coefficients if first else memory.emission_shifts).tolist()))
+    if target.name == ENCODER_TARGET:
+        weights = network.encoder.signs()  # (channels, inputs)
+        return {
+            row: sum(int(sign > 0) << channel for channel, sign in enumerate(column))
+            for row, column in enumerate(weights.T.tolist())
+        }
     layer, room = network.layers[target.layer], design.layers[target.layer]
     rows: dict[int, int] = {}
     if target.name == "thresholds":
@@ -114,6 +120,9 @@ async def load_network(ctx, core: Core, design: Design, network: Network, **sett
         ctx.set(config.memory.zero, network.encoding.zero)
         shift = design.memory.input_shift - memory.input_shift
         ctx.set(config.memory.input_scale, memory.input_scale << shift)
+    if design.encoder is not None:
+        ctx.set(config.series.channels, network.encoding.channels)
+        ctx.set(config.series.shift, network.encoding.shift)
     for index, layer in enumerate(network.layers):
         ctx.set(config.layers[index].neurons, layer.neurons)
         ctx.set(config.layers[index].blocks, -(-layer.neurons // design.layers[index].lanes))
