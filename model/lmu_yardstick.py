@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from model.encoding import NetworkError, SeriesEncoding
 from model.events import Events
+from model.float_layers import FloatLayers
 from model.legendre_step import float_states, float_system
 from model.spike_trains import check_series, series_integers
 
@@ -30,13 +31,13 @@ __all__ = ["LmuYardstick", "mean_activity"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class LmuYardstick:
+class LmuYardstick(FloatLayers):
     """A float LMU.
 
     Parameters
     ----------
-    encoding
-        Series that it takes; layers see all bits of them.
+    encoding, weights, thresholds, input_shape, inverse_temperature, metadata
+        See `FloatLayers`; all bits of the series are seen. The recurrent form has two layers.
     order, window
         States of a memory channel, length of its window in steps.
     zero_order_hold
@@ -45,13 +46,8 @@ class LmuYardstick:
         Integer of a series that counts as 1.
     encoder
         Of the recurrent form: float32 (memory channels, fan_in of the first layer).
-    weights, thresholds
-        float32 (neurons, fan_in) and (neurons,) of each layer, the output last; the recurrent form
-        has two layers.
     burn_in
         Of the recurrent form: steps whose hidden neurons do not count in the scores.
-    input_shape, inverse_temperature, metadata
-        As in `model.description.Network`.
     """
 
     encoding: SeriesEncoding
@@ -60,16 +56,9 @@ class LmuYardstick:
     zero_order_hold: bool
     input_peak: float
     encoder: np.ndarray | None = None
-    weights: tuple[np.ndarray, ...]
-    thresholds: tuple[np.ndarray, ...]
     burn_in: int = 0
-    input_shape: tuple[int, ...]
-    inverse_temperature: float = 1.0
-    metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.weights or len(self.weights) != len(self.thresholds):
-            raise NetworkError("A yardstick must have thresholds for each layer")
         channels = self.encoding.channels
         fan_in = self.order * channels
         if self.encoder is not None:
@@ -83,24 +72,9 @@ class LmuYardstick:
                     f"Weights of the encoder must be ({len(self.encoder)}, {fan_in}), "
                     f"not {self.encoder.shape}"
                 )
-        for index, (weight, threshold) in enumerate(
-            zip(self.weights, self.thresholds, strict=True)
-        ):
-            if weight.ndim != 2 or weight.shape[1] != fan_in or threshold.shape != weight.shape[:1]:
-                raise NetworkError(
-                    f"Weights of layer {index} must be (neurons, {fan_in}), not {weight.shape}"
-                )
-            fan_in = weight.shape[0]
-
-    @property
-    def steps(self) -> int:
-        """Number of time steps T of a series."""
-        return self.encoding.steps
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Layer sizes, inputs of the first layer first."""
-        return (int(self.weights[0].shape[1]), *(int(each.shape[0]) for each in self.weights))
+        self.check_layers(fan_in)
+        if not 0 <= self.burn_in < self.steps:
+            raise NetworkError(f"Burn in must lie in 0..{self.steps - 1}, not {self.burn_in}")
 
     @torch.no_grad()
     def scores(self, samples: np.ndarray | Events, *, batch: int = 500) -> np.ndarray:
@@ -138,14 +112,9 @@ class LmuYardstick:
 
     def contents(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Plain values and arrays for a file."""
-        arrays = {}
+        arrays = self.layer_arrays()
         if self.encoder is not None:
             arrays["encoder.weights"] = self.encoder
-        for index, (weight, threshold) in enumerate(
-            zip(self.weights, self.thresholds, strict=True)
-        ):
-            arrays[f"layer{index}.weights"] = weight
-            arrays[f"layer{index}.thresholds"] = threshold
         plain = ("order", "window", "zero_order_hold", "input_peak", "burn_in")
         fields = {name: getattr(self, name) for name in plain}
         return {**fields, "layers": len(self.weights)}, arrays
@@ -155,7 +124,6 @@ class LmuYardstick:
         cls, fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray], **common: Any
     ) -> "LmuYardstick":
         """Inverse of `contents`; ``common``: encoding, input shape and the like."""
-        layers = range(fields["layers"])
         return cls(
             order=int(fields["order"]),
             window=int(fields["window"]),
@@ -163,8 +131,7 @@ class LmuYardstick:
             input_peak=float(fields["input_peak"]),
             burn_in=int(fields["burn_in"]),
             encoder=arrays.get("encoder.weights"),
-            weights=tuple(arrays[f"layer{index}.weights"] for index in layers),
-            thresholds=tuple(arrays[f"layer{index}.thresholds"] for index in layers),
+            **cls.layers_of(arrays, int(fields["layers"])),
             **common,
         )
 

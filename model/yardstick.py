@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from model.description import Dynamics, NetworkError, NeuronKind
-from model.encoding import Encoding, EventEncoding, SeriesEncoding, encoding_from_json
+from model.encoding import EventEncoding, SeriesEncoding, encoding_from_json
 from model.events import Events, rasterise
+from model.float_layers import FloatLayers
 from model.lmu_yardstick import LmuYardstick
 from model.tensor_file import read_tensor_file, write_tensor_file
 
@@ -36,60 +37,30 @@ _KEY = "popspike-yardstick"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class SpikingYardstick:
+class SpikingYardstick(FloatLayers):
     """A spiking network of float weights, with leaks as real multiplications.
 
     As trained with the rule ``full-precision``.
 
     Parameters
     ----------
-    encoding
-        Input encoding.
+    encoding, weights, thresholds, input_shape, inverse_temperature, metadata
+        See `FloatLayers`.
     kind, dynamics
         Kind of the hidden neurons; shifts, jump and fraction bits of each hidden layer.
     burn_in
         Steps whose spikes do not count in the readout.
-    weights
-        float32 (neurons, fan_in) of each layer, the output last.
-    thresholds
-        float32 (neurons,) of each layer; scores are counted from those of the output.
-    input_shape, inverse_temperature, metadata
-        As in `model.description.Network`.
     """
 
-    encoding: Encoding
     kind: NeuronKind
     dynamics: tuple[Dynamics, ...]
     burn_in: int
-    weights: tuple[np.ndarray, ...]
-    thresholds: tuple[np.ndarray, ...]
-    input_shape: tuple[int, ...]
-    inverse_temperature: float = 1.0
-    metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", NeuronKind(self.kind))
-        if len(self.dynamics) + 1 != len(self.weights) or len(self.weights) != len(self.thresholds):
+        if len(self.dynamics) + 1 != len(self.weights):
             raise NetworkError("A yardstick must have dynamics for each layer but the last")
-        fan_in = int(np.prod(self.input_shape))
-        for index, (weight, threshold) in enumerate(
-            zip(self.weights, self.thresholds, strict=True)
-        ):
-            if weight.ndim != 2 or weight.shape[1] != fan_in or threshold.shape != weight.shape[:1]:
-                raise NetworkError(
-                    f"Weights of layer {index} must be (neurons, {fan_in}), not {weight.shape}"
-                )
-            fan_in = weight.shape[0]
-
-    @property
-    def steps(self) -> int:
-        """Number of time steps T."""
-        return self.encoding.steps
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Layer sizes, inputs first."""
-        return (int(self.weights[0].shape[1]), *(int(each.shape[0]) for each in self.weights))
+        self.check_layers(int(np.prod(self.input_shape)))
 
     def encode(self, samples: np.ndarray | Events) -> torch.Tensor:
         """Input spikes bool (T', N, features), T' <= T."""
@@ -136,31 +107,23 @@ class SpikingYardstick:
 
     def contents(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Plain values and arrays for a file."""
-        arrays = {}
-        for index, (weight, threshold) in enumerate(
-            zip(self.weights, self.thresholds, strict=True)
-        ):
-            arrays[f"layer{index}.weights"] = weight
-            arrays[f"layer{index}.thresholds"] = threshold
         fields = {
             "kind": str(self.kind),
             "dynamics": [dataclasses.asdict(each) for each in self.dynamics],
             "burn_in": self.burn_in,
         }
-        return fields, arrays
+        return fields, self.layer_arrays()
 
     @classmethod
     def from_contents(
         cls, fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray], **common: Any
     ) -> "SpikingYardstick":
         """Inverse of `contents`; ``common``: encoding, input shape and the like."""
-        layers = range(len(fields["dynamics"]) + 1)
         return cls(
             kind=fields["kind"],
             dynamics=tuple(Dynamics(**each) for each in fields["dynamics"]),
             burn_in=int(fields["burn_in"]),
-            weights=tuple(arrays[f"layer{index}.weights"] for index in layers),
-            thresholds=tuple(arrays[f"layer{index}.thresholds"] for index in layers),
+            **cls.layers_of(arrays, len(fields["dynamics"]) + 1),
             **common,
         )
 

@@ -122,3 +122,5 @@ def test_refusals() -> None:
         dataclasses.replace(yardstick, encoder=yardstick.encoder[:, 1:])
     with pytest.raises(NetworkError, match=r"^Weights of layer 1 must be \(neurons, 4\), not"):
         dataclasses.replace(yardstick, weights=(yardstick.weights[0], yardstick.weights[0]))
+    with pytest.raises(NetworkError, match=r"^Burn in must lie in 0\.\.8, not 9$"):
+        made(recurrent=True, burn_in=9)
