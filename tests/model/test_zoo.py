@@ -41,6 +41,7 @@ STEPWISE = {
     "bisnn-moons-st": ((20, 128, 2), 1, 0.97),
     "bisnn-nmnist": (None, 1, 0.85),
     "bisnn-nmnist-st": (None, 1, 0.85),
+    "lmu-fsdd": ((192, 512, 10), 1, 0.95),
     "lmu-psmnist-256": ((256, 1024, 10), 1, 0.975),
     "lmu-psmnist-468": ((468, 1024, 10), 1, 0.98),
     "lmu-vowels-hybrid": ((172, 64, 9), 1, 0.95),
@@ -50,6 +51,9 @@ YARDSTICKS = (
     "bisnn-mnist-full",
     "bisnn-moons-full",
     "bisnn-nmnist-full",
+    "lmu-fsdd-float",
+    "lmu-psmnist-256-float",
+    "lmu-psmnist-468-float",
     "lmu-vowels-hybrid-float",
 )
 
