@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect
 from hw.accelerator import Accelerator
 from hw.byte_beat import ByteBeat
 from hw.design import Design
+from hw.link.frame_processor import STATUS_PORTS
 from hw.link.link import Link
 from hw.link.packets import check_link
 from hw.link.uart_receiver import UartReceiver, check_divisor
@@ -74,8 +75,10 @@ class BoardTop(wiring.Component):
         connect(m, receiver.o, link.i)
         connect(m, link.o, transmitter.i)
         connect(m, link.bus, accelerator.bus)
-        for port in ("running", "load_error", "sample_values", "classes", "needs_seed"):
-            m.d.comb += getattr(link, port).eq(getattr(accelerator, port))
+        measured = Signal()  # of the record that waits below
+        for port in STATUS_PORTS:
+            value = measured if port == "measured" else getattr(accelerator, port)
+            m.d.comb += getattr(link, port).eq(value)
 
         # The link is slow: registers keep its logic out of the accelerator's critical paths.
         m.submodules.network = network = StreamRegister(shape=ByteBeat)
@@ -94,10 +97,8 @@ class BoardTop(wiring.Component):
         )
         connect(m, accelerator.o_record, record.i)
         connect(m, record.o, link.i_record)
-        measured = Signal()
         with m.If(record.i.valid & record.i.ready):
             m.d.sync += measured.eq(accelerator.measured)
-        m.d.comb += link.measured.eq(measured)
         m.d.comb += [
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),

@@ -29,13 +29,32 @@ from hw.registers import RegisterBus, WriteRefusal
 from hw.spike_word import output_record, sample_beat
 from hw.structures import size_of
 
-__all__ = ["FrameProcessor"]
+__all__ = ["STATUS_PORTS", "FrameProcessor", "accelerator_ports"]
 
 # Samples that may be in the accelerator at a time. While one is being sent, records are taken
 # first; so nothing can lock up.
 _IN_FLIGHT = 2
 # Of the number of events in a sample.
 _EVENT_BITS = 24
+
+#: Ports through which an accelerator tells how it is.
+STATUS_PORTS = ("running", "load_error", "sample_values", "classes", "needs_seed", "measured")
+
+
+def accelerator_ports(design: Design) -> dict[str, wiring.Member]:
+    """Ports to and from those of `hw.accelerator.Accelerator` that have the same names."""
+    return {
+        "o_network": Out(stream.Signature(ByteBeat)),
+        "o_sample": Out(stream.Signature(sample_beat(design))),
+        "i_record": In(stream.Signature(output_record(design))),
+        "bus": Out(RegisterBus()),
+        "running": In(1),
+        "load_error": In(LoadError),
+        "sample_values": In(range(design.sample_values + 1)),
+        "classes": In(range(design.classes + 1)),
+        "needs_seed": In(1),
+        "measured": In(1),
+    }
 
 
 class FrameProcessor(wiring.Component):
@@ -74,16 +93,7 @@ class FrameProcessor(wiring.Component):
             {
                 "i": In(stream.Signature(ByteBeat)),
                 "o": Out(stream.Signature(ByteBeat)),
-                "o_network": Out(stream.Signature(ByteBeat)),
-                "o_sample": Out(stream.Signature(sample_beat(design))),
-                "i_record": In(stream.Signature(output_record(design))),
-                "bus": Out(RegisterBus()),
-                "running": In(1),
-                "load_error": In(LoadError),
-                "sample_values": In(range(design.sample_values + 1)),
-                "classes": In(range(design.classes + 1)),
-                "needs_seed": In(1),
-                "measured": In(1),
+                **accelerator_ports(design),
                 "restart": Out(1),
                 "refused": Out(1),
             }

@@ -7,16 +7,13 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.byte_beat import ByteBeat
 from hw.design import Design
-from hw.image_layout import LoadError
 from hw.link.cobs_decoder import CobsDecoder
 from hw.link.cobs_encoder import CobsEncoder
-from hw.link.frame_processor import FrameProcessor
+from hw.link.frame_processor import STATUS_PORTS, FrameProcessor, accelerator_ports
 from hw.link.frame_receiver import FrameReceiver
 from hw.link.frame_sender import FrameSender
 from hw.link.packets import buffer_depth, check_link
 from hw.register_map import ErrorFlags
-from hw.registers import RegisterBus
-from hw.spike_word import output_record, sample_beat
 from hw.stream_register import StreamRegister
 
 __all__ = ["Link"]
@@ -62,16 +59,7 @@ class Link(wiring.Component):
             {
                 "i": In(stream.Signature(8)),
                 "o": Out(stream.Signature(8)),
-                "o_network": Out(stream.Signature(ByteBeat)),
-                "o_sample": Out(stream.Signature(sample_beat(design))),
-                "i_record": In(stream.Signature(output_record(design))),
-                "bus": Out(RegisterBus()),
-                "running": In(1),
-                "load_error": In(LoadError),
-                "sample_values": In(range(design.sample_values + 1)),
-                "classes": In(range(design.classes + 1)),
-                "needs_seed": In(1),
-                "measured": In(1),
+                **accelerator_ports(design),
                 "restart": Out(1),
                 "errors": Out(ErrorFlags),
             }
@@ -102,12 +90,7 @@ class Link(wiring.Component):
         connect(m, flipped(self.i_record), processor.i_record)
         connect(m, processor.bus, flipped(self.bus))
         m.d.comb += [
-            processor.running.eq(self.running),
-            processor.load_error.eq(self.load_error),
-            processor.sample_values.eq(self.sample_values),
-            processor.classes.eq(self.classes),
-            processor.needs_seed.eq(self.needs_seed),
-            processor.measured.eq(self.measured),
+            *(getattr(processor, name).eq(getattr(self, name)) for name in STATUS_PORTS),
             self.restart.eq(processor.restart),
             self.errors.frame.eq(receiver.frame_error),
             self.errors.overrun.eq(receiver.overrun),

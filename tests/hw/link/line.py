@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from firmware.link import Frame, FrameParser, encode_frame
 from hw.accelerator import Accelerator
 from hw.design import Design
+from hw.link.frame_processor import STATUS_PORTS
 from hw.link.link import Link
 from hw.link.packets import FrameType, LoadBegin, LoadData
 from hw.structures import pack
@@ -37,7 +38,7 @@ class LinkedAccelerator(wiring.Component):
         connect(m, link.o_sample, accelerator.i_sample)
         connect(m, accelerator.o_record, link.i_record)
         connect(m, link.bus, accelerator.bus)
-        for port in ("running", "load_error", "sample_values", "classes", "needs_seed", "measured"):
+        for port in STATUS_PORTS:
             m.d.comb += getattr(link, port).eq(getattr(accelerator, port))
         m.d.comb += [accelerator.errors.eq(link.errors), accelerator.restart.eq(link.restart)]
         return m
