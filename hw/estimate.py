@@ -16,10 +16,12 @@ from hw.boards.board import Board
 from hw.design import Design, LayerDesign, ceil_div, index_bits
 from hw.link.packets import buffer_depth
 from hw.memory_estimate import memory_parts
+from hw.replay_buffer import entry_layout
 from hw.report import Resources, sum_resources
 from hw.row_memory import column_bits
 from hw.spike_word import spike_time_beat, spike_word
 from hw.step_estimate import step_parts
+from hw.write_target import write_targets
 from model.description import Network
 from model.description import Readout as Rule
 
@@ -136,6 +138,21 @@ def _lanes(layer: LayerDesign, family: str) -> Resources:
     )
 
 
+def _encoder(design: Design, family: str) -> Resources:
+    """Lanes that make the memory's inputs, and what is kept of the hidden neurons."""
+    this = design.encoder.layer
+    kept = memory_blocks(
+        depth=2 << index_bits(design.layers[1].groups),
+        width=entry_layout(design, 1).size,
+        family=family,
+    )
+    return _lanes(this, family) + Resources(
+        luts=200,
+        flip_flops=200,
+        ram_blocks=kept + row_memory_blocks(rows=this.rows, row_bits=this.row_bits, family=family),
+    )
+
+
 def _store(design: Design, layer: int, family: str) -> Resources:
     """Sorting store in front of a layer."""
     this = design.layers[layer]
@@ -194,6 +211,8 @@ def _core(design: Design, family: str) -> dict[str, Resources]:
                 family,
                 lambda rows, bits: row_memory_blocks(rows=rows, row_bits=bits, family=family),
             )
+            if design.encoder is not None:
+                parts["series"] += _encoder(design, family)
         parts |= step_parts(
             design, lambda depth, width: memory_blocks(depth=depth, width=width, family=family)
         )
@@ -205,7 +224,7 @@ def _core(design: Design, family: str) -> dict[str, Resources]:
             luts=last.lanes * (entry + design.score_bits + summed) + 6 * entry,
             flip_flops=2 * last.lanes * entry + 2 * entry,
         )
-    row = 8 * max(layer.row_bytes for layer in design.layers)
+    row = 8 * max(target.row_bytes for target in write_targets(design))
     parts["core"] = Resources(luts=100, flip_flops=row + 30)
     return parts
 

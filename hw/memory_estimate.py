@@ -45,7 +45,8 @@ def memory_parts(
         flip_flops=60 + 3 * fine + group,
         ram_blocks=row_blocks(memory.states, memory.shift_bits),
     )
-    return {
-        "series": solver + reader,
-        "marks": Resources(luts=25 * len(design.layers), flip_flops=12 * len(design.layers)),
-    }
+    parts = {"series": solver + reader}
+    if design.evaluates:
+        depth = len(design.layers)
+        parts["marks"] = Resources(luts=25 * depth, flip_flops=12 * depth)
+    return parts

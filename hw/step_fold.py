@@ -47,7 +47,9 @@ def step_designs(
     portable
         No memory cells of the chip's own.
     """
-    width = 4 if board.family == "ecp5" else 1
+    # The loop of a recurrent network goes input by input.
+    is_recurrent = networks[0].is_recurrent
+    width = 4 if board.family == "ecp5" and not is_recurrent else 1
     depth = len(networks[0].layers)
     neurons = [max(network.layers[k].neurons for network in networks) for k in range(depth)]
     if sample_input == "pixels" and isinstance(networks[0].encoding, EventEncoding):

@@ -56,7 +56,8 @@ class Work:
 def work_of(
     design: Design, network: Network, spikes: Sequence[np.ndarray], *, members: int = 1
 ) -> dict[str, Work]:
-    """Work by part, mean over the samples: ``memory`` (where there is one), ``layer0``, ...
+    """Work by part, mean over the samples: ``memory`` and ``encoder`` (where there is
+    one), ``layer0``, ...
 
     Parameters
     ----------
@@ -70,6 +71,11 @@ def work_of(
     parts = {}
     if design.memory is not None:
         parts["memory"] = _memory_work(design, network)
+    if design.encoder is not None:
+        # The words of the first layer.
+        words = float(busy_words(np.asarray(spikes[0]), design.layers[0]).sum()) / len(spikes[0])
+        sums = words * network.memory.channels
+        parts["encoder"] = Work(multiplications=0.0, additions=sums, bits_read=sums)
     for index, (layer, room) in enumerate(zip(network.layers, design.layers, strict=True)):
         train = np.asarray(spikes[index])
         # Samples come first, behind the members.
@@ -93,7 +99,8 @@ def _memory_work(design: Design, network: Network) -> Work:
     memory, room = network.memory, design.memory
     steps = network.encoding.steps
     passes = steps * memory.states  # of the multiplier, up and down
-    reads = memory.reads * memory.states
+    # At the end of a series, or in every step of a recurrent network.
+    reads = memory.reads * memory.states * (1 if design.evaluates else steps)
     # A state, its coefficient and the forward value once each, state and coefficient twice.
     value_bits = 2 * room.state_bits + 2 * (room.coefficient_bits + 1) + room.forward_bits
     return Work(

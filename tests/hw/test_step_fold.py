@@ -13,7 +13,7 @@ from hw.fold import default_design
 from hw.step_fold import step_designs
 from model.description import Network
 from model.encoding import EventEncoding, LatencyEncoding, RateEncoding
-from tests.series import make_parallel
+from tests.series import make_parallel, make_recurrent
 from tests.stepwise import make_network
 
 
@@ -103,6 +103,17 @@ def test_lanes_behind_a_memory(hidden: int) -> None:
     )
     assert [layer.lanes for layer in small.layers] == [32, 2]
     assert (small.weight_memory, small.spram_layer) == ("spram", 0)
+
+
+def test_a_loop_goes_input_by_input() -> None:
+    network = make_recurrent(seed=1, order=12, channels=12, hidden=40, classes=9, steps=29)
+    board = find_board("ulx3s-25f")
+    design = default_design([network], board.name)
+    assert [layer.inputs_per_cycle for layer in design.layers] == [1, 1]
+    assert design.encoder is not None
+    found = estimate(design, board)
+    assert found.shortage == ""
+    assert "marks" not in found.parts
 
 
 def test_rows_of_a_deep_memory_are_spread_over_narrow_ones() -> None:
