@@ -85,10 +85,20 @@ class ReplayBuffer(wiring.Component):
         m = Module()
         bits = index_bits(self.depth)
         layout = entry_layout(self._design, self._layer)
-        m.submodules.entries = entries = memory.Memory(shape=layout, depth=2 << bits, init=[])
+        ends_of = ("end_of_step", "last")
+        stored = data.StructLayout(
+            {
+                name: field.shape
+                for name, field in layout
+                # Of the words of a step the last one ends it, and with it perhaps the sample.
+                if not (self._per_step and name in ends_of)
+            }
+        )
+        m.submodules.entries = entries = memory.Memory(shape=stored, depth=2 << bits, init=[])
         write, read = entries.write_port(), entries.read_port()
         full = Signal(2)
         lengths = Array(Signal(bits, name=f"last_index{bank}") for bank in range(2))
+        lasts = Array(Signal(name=f"last{bank}") for bank in range(2))  # the step ends a sample
         planes = self._design.layers[self._layer].input_bits
 
         write_bank, write_index = Signal(), Signal(bits)
@@ -131,6 +141,7 @@ class ReplayBuffer(wiring.Component):
                 m.d.sync += [
                     write_index.eq(0),
                     lengths[write_bank].eq(Mux(joins, kept_index, write_index)),
+                    lasts[write_bank].eq(self.i.p.last),
                     write_bank.eq(~write_bank),
                 ]
         m.d.comb += [
@@ -138,7 +149,7 @@ class ReplayBuffer(wiring.Component):
             store.eq(self.i.valid & self.i.ready),
             write.en.eq(complete),
             write.addr.eq(Cat(kept_index, kept_bank)),
-            write.data.eq(kept),
+            *(write.data[name].eq(kept[name]) for name in stored.members),
         ]
         with m.If(complete & kept_ends):
             m.d.sync += full.bit_select(kept_bank, 1).eq(1)
@@ -148,7 +159,7 @@ class ReplayBuffer(wiring.Component):
         final_pass = Signal.like(self.passes)
         m.d.sync += final_pass.eq(self.passes - 1)
         occupied = Signal()
-        is_last = Signal()
+        is_last, is_sample_last = Signal(), Signal()
         fetch = Signal()
         end_of_pass = Signal()
         is_final = self._play(m, read.data, taken=occupied & self.o.ready, fetch=fetch)
@@ -159,16 +170,22 @@ class ReplayBuffer(wiring.Component):
             read.addr.eq(Cat(read_index, read_bank)),
             self.o.valid.eq(occupied),
         ]
-        # The end that is asked for is known before the memory says so.
+        if self._per_step:
+            end_of_step, last = is_last, is_sample_last
+        else:
+            end_of_step, last = read.data.end_of_step, is_last
         m.d.comb += [
-            self.o.p.end_of_step.eq(
-                (is_last if self._per_step else read.data.end_of_step) & is_final
-            ),
-            self.o.p.last.eq((read.data.last if self._per_step else is_last) & is_final),
+            self.o.p.end_of_step.eq(end_of_step & is_final),
+            self.o.p.last.eq(last & is_final),
         ]
         freed = Signal()
         with m.If(fetch):
-            m.d.sync += [occupied.eq(1), is_last.eq(end_of_pass), read_index.eq(read_index + 1)]
+            m.d.sync += [
+                occupied.eq(1),
+                is_last.eq(end_of_pass),
+                is_sample_last.eq(end_of_pass & lasts[read_bank]),
+                read_index.eq(read_index + 1),
+            ]
             with m.If(end_of_pass):
                 m.d.sync += [read_index.eq(0), played.eq(played + 1)]
                 with m.If(played == final_pass):
