@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from amaranth.lib import data
 
 from firmware.answers import (
     Classification,
@@ -60,16 +61,12 @@ _LOAD_PART = 1024
 
 
 class Device(Requester):
-    """A board on a transport, see `firmware.requests.Requester`.
+    """A board on a transport.
 
     Parameters
     ----------
-    transport
-        The line.
-    timeout
-        Seconds to wait for a reply, the time of its bytes on the line not counted.
-    retries
-        How often a request is repeated.
+    transport, timeout, retries
+        As for `firmware.requests.Requester`.
     """
 
     def __init__(self, transport: Transport, *, timeout: float = 1.0, retries: int = 4) -> None:
@@ -110,9 +107,9 @@ class Device(Requester):
         size = SizeWord.from_bits(word("network_size"))
         network = NetworkWord.from_bits(word("network"))
         committee = CommitteeWord.from_bits(word("committee"))
-        flags = ErrorFlags.from_bits(word("errors") & 0x1F)
+        errors = word("errors") & (1 << data.Layout.cast(ErrorFlags).size) - 1
+        flags = ErrorFlags.from_bits(errors)
         is_active = state is LoadState.ACTIVE
-        names = ("line", "overrun", "frame", "load", "request")
         return DeviceStatus(
             state=state,
             load_error=LoadError(status.load_error),
@@ -121,7 +118,7 @@ class Device(Requester):
             classes=size.classes if is_active else 0,
             steps=network.steps if is_active else 0,
             readout=design.readouts[network.readout] if is_active else None,
-            errors=tuple(name for name in names if flags[name]),
+            errors=tuple(name for name, _ in data.Layout.cast(ErrorFlags) if flags[name]),
             cycles=word("cycles"),
             samples=word("samples"),
             input_spikes=word("input_spikes"),
