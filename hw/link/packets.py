@@ -217,6 +217,12 @@ class Packet:
     meaning: str
 
 
+def _bits_text(layout: type[data.Struct]) -> str:
+    """Fields with their bits, lowest first."""
+    fields = data.Layout.cast(layout)
+    return ", ".join(f"{name} ({field.width})" for name, field in fields)
+
+
 #: All kinds of frames.
 PACKETS = (
     Packet(
@@ -264,10 +270,9 @@ PACKETS = (
     Packet(
         type=FrameType.SAMPLE_DATA,
         body=(SampleData,),
-        more="8 bytes an event",
+        more=f"{size_of(EventEntry)} bytes an event: {_bits_text(EventEntry)}",
         reply=FrameType.DONE,
-        meaning="next part of the sample: time [0..3], x, y (14 bits each), polarity, present (1 "
-        "bit each), 2 bits of 0; the last part is answered by RESULT",
+        meaning="next part of the sample; the last part is answered by RESULT",
     ),
     Packet(type=FrameType.DONE, meaning="the request was carried out"),
     Packet(type=FrameType.WORDS, more="registers, 4 bytes each", meaning="answer to read"),
