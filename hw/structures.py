@@ -15,9 +15,9 @@ def size_of(layout: type[data.Struct]) -> int:
 
 
 def byte_span(layout: type[data.Struct], field: str) -> range:
-    """Byte offsets of a field within its structure, lowest first."""
+    """Offsets of the bytes that a field of a structure has bits in, lowest first."""
     place = data.Layout.cast(layout)[field]
-    return range(place.offset // 8, (place.offset + place.width) // 8)
+    return range(place.offset // 8, -(-(place.offset + place.width) // 8))
 
 
 def field_spans(layout: type[data.Struct]) -> Iterator[tuple[str, range]]:
