@@ -31,13 +31,25 @@ def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     print(json.dumps(value, indent=2, default=str))
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """Make a table with right-aligned columns after the first."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    unbroken: Sequence[str] = (),
+) -> Table:
+    """Make a table with right-aligned columns after the first.
+
+    Cells of the first column and of those that are named ``unbroken`` stay on one line.
+    """
     made = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
         first = index == 0
         made.add_column(
-            column, justify="left" if first else "right", overflow="fold", no_wrap=first
+            column,
+            justify="left" if first else "right",
+            overflow="fold",
+            no_wrap=first or column in unbroken,
         )
     for row in rows:
         made.add_row(*("" if cell is None else str(cell) for cell in row))

@@ -51,6 +51,7 @@ def zoo(
                 )
                 for row in rows
             ],
+            unbroken=("sizes",),
         )
     )
     out.print(
