@@ -66,10 +66,10 @@ def step_parts(design: Design, blocks: Blocks) -> dict[str, Resources]:
 
 
 def _replay(design: Design, layer: int, words: int, blocks: Blocks) -> Resources:
-    depth = 2 << index_bits(words)
-    return Resources(
-        luts=55, flip_flops=55, ram_blocks=blocks(depth, entry_layout(design, layer).size)
-    )
+    depth, entry = 2 << index_bits(words), entry_layout(design, layer).size
+    # Planes are gathered in an entry, and found in it.
+    planes = 4 * entry + 16 if design.layers[layer].input_bits > 1 else 0
+    return Resources(luts=55 + planes, flip_flops=55 + planes, ram_blocks=blocks(depth, entry))
 
 
 def _neurons(layer: LayerDesign, blocks: Blocks) -> Resources:

@@ -11,6 +11,7 @@ from hw.design import CapacityError, Design
 from hw.estimate import estimate, memory_blocks, row_memory_blocks
 from hw.fold import default_design
 from hw.step_fold import step_designs
+from model import zoo
 from model.description import Network
 from model.encoding import EventEncoding, LatencyEncoding, RateEncoding
 from tests.series import make_parallel, make_recurrent
@@ -103,6 +104,13 @@ def test_lanes_behind_a_memory(hidden: int) -> None:
     )
     assert [layer.lanes for layer in small.layers] == [32, 2]
     assert (small.weight_memory, small.spram_layer) == ("spram", 0)
+
+
+def test_icebreaker_holds_the_permuted_digits() -> None:
+    design = default_design([zoo.load("lmu-psmnist-256")], "icebreaker")
+    assert [layer.lanes for layer in design.layers] == [16, 2]
+    found = estimate(design, find_board("icebreaker"))
+    assert (found.shortage, found.total.ram_blocks, found.total.spram_blocks) == ("", 30, 1)
 
 
 def test_a_loop_goes_input_by_input() -> None:
