@@ -3,9 +3,9 @@
 
 import dataclasses
 
-from model.train.fields import Fields, RecipeError, check, is_number
+from model.train.fields import Fields, check, is_number
 
-__all__ = ["Augmentation", "Distillation", "RecipeError", "check", "is_number"]
+__all__ = ["Augmentation", "Distillation"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
