@@ -6,10 +6,12 @@ The format stands in ``hw/image_layout.py``.
 
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from firmware.memory_image import (
+    encoder_from_image,
     memory_entry,
     memory_from_image,
     memory_rows,
@@ -27,7 +29,7 @@ from hw.image_layout import (
     head_bytes,
 )
 from hw.structures import pack, size_of, unpack
-from hw.write_target import MEMORY_TARGETS, WriteTarget, write_targets
+from hw.write_target import ENCODER_TARGET, MEMORY_TARGETS, WriteTarget, write_targets
 from model.description import Layer, Network
 from model.encoding import Encoding, LatencyEncoding, RateEncoding
 
@@ -133,7 +135,7 @@ def device_image(network: Network, design: Design) -> bytes:
     header += memory_entry(network, design)
     memories = []
     for target in write_targets(design):
-        if target.name in MEMORY_TARGETS:
+        if target.name in (*MEMORY_TARGETS, ENCODER_TARGET):
             memories.append(memory_rows(network, target))
             continue
         if target.layer is None:
@@ -210,9 +212,10 @@ class _Reader:
 
     def rows(self, target: WriteTarget) -> int:
         """Rows of a memory in this image."""
+        if target.name == ENCODER_TARGET:
+            return self.header["features"]
         if target.name in MEMORY_TARGETS:
-            states = self.series["order"] * self.series["channels"]
-            return self.series["order"] if target.name == "coefficients" else states
+            return self.series["order" if target.name == MEMORY_TARGETS[0] else "states"]
         if target.layer is None:
             return target.rows
         entry, room = self.entries[target.layer], self._design.layers[target.layer]
@@ -322,6 +325,23 @@ def _encoding(reader: _Reader, design: Design, table: Sequence[int]) -> Encoding
     return None
 
 
+def _series_fields(
+    reader: _Reader, design: Design, memories: dict[int | None, dict[str, np.ndarray]]
+) -> dict[str, Any]:
+    """Fields of a network with a memory, and an encoder."""
+    if design.memory is None:
+        return {}
+    rows = memories[None]
+    fields: dict[str, Any] = {"memory": memory_from_image(reader.series, design.memory, rows)}
+    if design.encoder is not None:
+        features = reader.header["features"]
+        fields["encoder"] = encoder_from_image(
+            reader.series, design.encoder, features, rows[ENCODER_TARGET]
+        )
+        fields["encoder_shifts"] = design.encoder.shifts
+    return fields
+
+
 def network_from_image(
     image: bytes, design: Design, *, encoding: Encoding | None = None
 ) -> Network:
@@ -354,14 +374,11 @@ def network_from_image(
     for index, room in enumerate(design.layers):
         layers.append(_layer(reader, index, fan_in, room, memories[index]))
         fan_in = layers[-1].neurons
-    memory_room = design.memory
     network = Network(
         encoding=found,
         layers=tuple(layers),
-        memory=memory_from_image(reader.series, memory_room, memories[None])
-        if memory_room
-        else None,
         readout=design.readouts[reader.header["readout"]],
+        **_series_fields(reader, design, memories),
     )
     if network.fingerprint() != reader.header["fingerprint"]:
         raise ImageError(

@@ -4,14 +4,21 @@
 import numpy as np
 
 from hw.design import Design
+from hw.encoder_design import EncoderDesign
 from hw.image_layout import ImageMemory
 from hw.memory_design import MemoryDesign
 from hw.structures import pack
-from hw.write_target import WriteTarget
-from model.description import LegendreMemory, Network
+from hw.write_target import ENCODER_TARGET, WriteTarget
+from model.description import Dynamics, Layer, LegendreMemory, Network, NeuronKind
 from model.encoding import SeriesEncoding
 
-__all__ = ["memory_entry", "memory_from_image", "memory_rows", "series_from_image"]
+__all__ = [
+    "encoder_from_image",
+    "memory_entry",
+    "memory_from_image",
+    "memory_rows",
+    "series_from_image",
+]
 
 
 def memory_entry(network: Network, design: Design) -> bytes:
@@ -33,13 +40,28 @@ def memory_entry(network: Network, design: Design) -> bytes:
         reads=memory.reads,
         series_bits=encoding.bits,
         series_shift=encoding.shift,
+        states=memory.states,
+        series_channels=encoding.channels,
+        encoder_bits=_encoder_bits(network),
     )
 
 
+def _encoder_bits(network: Network) -> int:
+    """Membrane bits of an encoder; 0 without one."""
+    if network.encoder is None or network.encoder.dynamics is None:
+        return 0
+    return network.encoder.dynamics.membrane_bits
+
+
 def memory_rows(network: Network, target: WriteTarget) -> np.ndarray:
-    """Coefficients or emission shifts: uint8 (rows, row_bytes)."""
-    memory = network.memory
+    """Coefficients, emission shifts or weights of an encoder: uint8 (rows, row_bytes)."""
+    memory, encoder = network.memory, network.encoder
     assert memory is not None  # the design has been asked
+    if target.name == ENCODER_TARGET:
+        assert encoder is not None
+        bits = np.zeros((encoder.fan_in, target.row_bits), dtype=np.uint8)
+        bits[:, : encoder.neurons] = encoder.signs(0).T > 0
+        return np.packbits(bits, axis=1, bitorder="little")
     values = memory.coefficients if target.name == "coefficients" else memory.emission_shifts
     return values.astype("<u2").view(np.uint8).reshape(-1, 2)[:, : target.row_bytes]
 
@@ -76,11 +98,27 @@ def memory_from_image(
     )
 
 
+def encoder_from_image(
+    entry: dict[str, int], room: EncoderDesign, features: int, rows: np.ndarray
+) -> Layer:
+    """Encoder of so many inputs from its rows; see `memory_from_image`."""
+    bits = np.unpackbits(rows, axis=1, count=room.channels, bitorder="little")
+    signs = 2 * bits[:, : entry["channels"]].T.astype(np.int8) - 1
+    return Layer.from_signs(
+        signs.reshape(entry["channels"], features),
+        np.zeros(entry["channels"]),
+        kind=NeuronKind.INTEGRATOR,
+        dynamics=Dynamics(membrane_bits=entry["encoder_bits"]),
+        input_bits=room.input_bits,
+        input_signed=True,
+    )
+
+
 def series_from_image(entry: dict[str, int], values: int) -> SeriesEncoding:
     """The series of an image's entry, of samples of so many values."""
     return SeriesEncoding(
-        steps=values // entry["channels"],
-        channels=entry["channels"],
+        steps=values // entry["series_channels"],
+        channels=entry["series_channels"],
         zero=entry["zero"],
         bits=entry["series_bits"],
         shift=entry["series_shift"],

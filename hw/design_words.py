@@ -8,6 +8,7 @@ from typing import Any
 from amaranth.lib import data
 
 from hw.design import Design, Fold, LayerDesign
+from hw.encoder_design import EncoderDesign
 from hw.image_layout import ENCODING_CODES
 from hw.memory_design import MemoryDesign
 from hw.register_map import (
@@ -38,6 +39,7 @@ _RESETS = list(Reset)
 _ENCODINGS = {code: name for name, code in ENCODING_CODES.items()}
 _INPUTS = ("pixels", "words", "events")
 _MOST_MEMBERS = 255
+_ENCODER_SHIFTS = ("shift_of_states", "shift_of_series", "shift_of_neurons")
 # Behind the words of single-spike layers are those of the active network.
 _SINGLE_SPIKE_END = 240
 
@@ -71,6 +73,17 @@ def _dynamics(read: Callable[[int], int], base: int) -> Dynamics:
     fields = {name: fields[name] for name in fields if not name.endswith("zero")}
     fields["emission_signed"] = bool(fields["emission_signed"])
     return Dynamics(**{**fields, "reset": _RESETS[fields["reset"]]})
+
+
+def _encoder_fields(design: Design) -> dict[str, int]:
+    """Fields of `MemoryWords` that say what encoder there is."""
+    if design.encoder is None:
+        return {}
+    return {
+        "is_recurrent": 1,
+        "series_channels": design.encoder.series_channels,
+        **dict(zip(_ENCODER_SHIFTS, design.encoder.shifts, strict=True)),
+    }
 
 
 def design_words(design: Design) -> dict[int, int]:
@@ -141,7 +154,7 @@ def design_words(design: Design) -> dict[int, int]:
         fields = dataclasses.asdict(design.events)
         words |= _spread(EVENT_BASE, to_bits(EventWords, **fields))
     if design.memory is not None:
-        fields = dataclasses.asdict(design.memory)
+        fields = {**dataclasses.asdict(design.memory), **_encoder_fields(design)}
         words |= _spread(EVENT_BASE, to_bits(MemoryWords, **fields))
     return words
 
@@ -196,10 +209,20 @@ def design_from_words(read: Callable[[int], int]) -> Design:
     if _ENCODINGS[capacity.encoding] == "events":
         fields = _words(read, EVENT_BASE, EventWords)
         events = EventEncoding(**{**fields, "merge_polarity": bool(fields["merge_polarity"])})
-    memory = None
+    memory, encoder = None, None
     if _ENCODINGS[capacity.encoding] == "series" and not capacity.words_input:
         fields = _words(read, EVENT_BASE, MemoryWords)
-        memory = MemoryDesign(**{name: fields[name] for name in fields if name != "zero"})
+        names = [field.name for field in dataclasses.fields(MemoryDesign)]
+        memory = MemoryDesign(**{name: fields[name] for name in names})
+        if fields["is_recurrent"]:
+            encoder = EncoderDesign(
+                features=layers[0].fan_in,
+                channels=memory.channels,
+                series_channels=fields["series_channels"],
+                input_bits=memory.emission_bits,
+                shifts=tuple(fields[name] for name in _ENCODER_SHIFTS),
+                sum_bits=memory.input_bits,
+            )
     committee = CommitteeWord.from_bits(read(register_address("committee")))
     design = Design(
         layers=tuple(layers),
@@ -214,6 +237,7 @@ def design_from_words(read: Callable[[int], int]) -> Design:
         encoding=_ENCODINGS[capacity.encoding],
         events=events,
         memory=memory,
+        encoder=encoder,
         members=committee.most if is_stepwise else 1,
         step_results=bool(capacity.step_results),
     )

@@ -8,7 +8,7 @@ and reads it. All numbers are little endian.
 Bytes                   Contents
 ======================  =====================================================================
 24                      `ImageHeader`
-16                      where the gateware has a Legendre memory, `ImageMemory`
+24                      where the gateware has a Legendre memory, `ImageMemory`
 8 a layer               `ImageLayer`
 512                     where the gateware has one, the intensity table: spike step of each
                         intensity 0..255, u16, 0xFFFF where no spike is sent
@@ -18,7 +18,8 @@ Bytes                   Contents
 ``row_bytes`` a row     where neurons have a state, threshold memory of layer 0, then of layer 1,
                         ...: for each block of lanes one row for every U neurons
 ``row_bytes`` a row     of a Legendre memory, a row for each coefficient, then one for each emission
-                        shift
+                        shift, then of an encoder one for each input of the first layer, bit c for
+                        channel c, 1 = +1
 4                       CRC-32 (that of zlib) of everything before
 ======================  =====================================================================
 
@@ -101,7 +102,9 @@ class ImageMemory(data.Struct):
     Members: ``order`` (q), ``channels``, ``window``, ``input_shift`` (E of the network), ``zero``
     (byte that stands for 0), ``input_scale`` (in the gateware's unit, ``2^(E' - E)`` times that of
     the network where the gateware's shift is E'), ``reads`` (R), ``series_bits``, ``series_shift``
-    (of the encoding; not used), ``more_zero``.
+    (of the encoding; used by recurrent networks only), ``states`` (q times the channels),
+    ``series_channels`` (values of a step), ``encoder_bits`` (``membrane_bits`` of an encoder; for
+    the host), ``more_zero``.
     """
 
     order: 16
@@ -113,7 +116,10 @@ class ImageMemory(data.Struct):
     reads: 8
     series_bits: 4
     series_shift: 4
-    more_zero: 16
+    states: 16
+    series_channels: 16
+    encoder_bits: 8
+    more_zero: 40
 
 
 class ImageLayer(data.Struct):

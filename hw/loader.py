@@ -1,28 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device image into the memories and settings of the core, all or nothing."""
 
-from collections.abc import Callable
-
-from amaranth import Array, Cat, Module, Mux, ResetInserter, Signal, Value
+from amaranth import Array, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import crc, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.byte_beat import ByteBeat
 from hw.core import core_config
 from hw.design import Design
+from hw.header_reader import add_header_reader
 from hw.image_layout import (
-    ENCODING_CODES,
-    IMAGE_MAGIC,
-    IMAGE_VERSION,
-    ImageHeader,
     ImageLayer,
-    ImageMemory,
     LoadError,
     LoadState,
     head_bytes,
 )
-from hw.structures import byte_span, size_of
-from hw.write_target import MEMORY_TARGETS, write_targets
+from hw.structures import size_of
+from hw.write_target import ENCODER_TARGET, MEMORY_TARGETS, write_targets
 
 __all__ = ["Loader"]
 
@@ -103,6 +97,7 @@ class Loader(wiring.Component):
         layer = Signal(range(len(design.layers)))
         ended = Signal()  # the byte taken last was the last one
         fault = Signal(LoadError)
+        features = Signal(range(design.features + 1))
         m.d.comb += [
             self.running.eq(self.state == LoadState.ACTIVE),
             take.eq(self.i.valid & self.i.ready),
@@ -118,7 +113,7 @@ class Loader(wiring.Component):
         block_rows = [
             # Of a Legendre memory as many rows as are in use: blocks of one.
             1
-            if this.name in MEMORY_TARGETS
+            if this.name in (*MEMORY_TARGETS, ENCODER_TARGET)
             else this.rows
             if room is None
             else room.rows_per_block
@@ -138,7 +133,7 @@ class Loader(wiring.Component):
         most_blocks = max(this.blocks for this in design.layers)
         most_places = max(this.blocks * this.lanes for this in design.layers)
         if design.memory is not None:
-            most_places = max(most_places, design.memory.states)
+            most_places = max(most_places, design.memory.states, design.features)
         block = Signal(range(1 + most_blocks))
         row_in_block = Signal(range(max(block_rows)))
         byte_in_row = Signal(range(max(2, *(this.row_bytes for this in targets))))
@@ -153,7 +148,7 @@ class Loader(wiring.Component):
         counts = {}
         if design.memory is not None:
             sizes = config.memory.order, config.memory.states
-            counts = dict(zip(MEMORY_TARGETS, sizes, strict=True))
+            counts = dict(zip(MEMORY_TARGETS, sizes, strict=True)) | {ENCODER_TARGET: features}
         wanted = Array(
             counts.get(this.name, 0) if this.layer is None else config.layers[this.layer].neurons
             for this in targets
@@ -180,7 +175,16 @@ class Loader(wiring.Component):
             with m.If(ends):
                 m.next = "BEGIN"
 
-        self._read_header(m, take, place, layer, fault)
+        add_header_reader(
+            m,
+            loader=self,
+            design=design,
+            take=take,
+            place=place,
+            layer=layer,
+            fault=fault,
+            features=features,
+        )
         with m.FSM():
             with m.State("BEGIN"):
                 m.d.comb += begin.eq(1)
@@ -269,120 +273,3 @@ class Loader(wiring.Component):
                 with m.If(take & self.i.p.last):
                     m.next = "BEGIN"
         return m
-
-    def _read_header(
-        self, m: Module, take: Signal, place: Signal, layer: Signal, fault: Signal
-    ) -> None:
-        """Keep the header's bytes, and find what is wrong with the one at ``place``.
-
-        ``fault`` is right two cycles after a byte was taken.
-        """
-        design, config = self._design, self.config
-        value = Signal(16)  # the last two bytes
-        byte = value[8:]
-        limit = Signal(16)  # of the number that ends at this place
-        too_large = Signal()
-        with m.If(take):
-            m.d.sync += value.eq(Cat(byte, self.i.p.data))
-        m.d.sync += limit.eq(0)
-        m.d.comb += too_large.eq((value == 0) | (value > limit))
-
-        def refuse(condition: Value, error: LoadError) -> None:
-            with m.If(condition):
-                m.d.sync += fault.eq(error)
-
-        def number(target: Signal, largest: int, error: LoadError) -> None:
-            """Keep a number that must lie in 1..largest."""
-            m.d.sync += limit.eq(largest)
-            # What is cut off is refused as too large.
-            m.d.sync += target.eq(value[: largest.bit_length()])
-            refuse(too_large, error)
-
-        def end_of(field: str) -> int:
-            return byte_span(ImageHeader, field)[-1]
-
-        m.d.sync += fault.eq(LoadError.NONE)
-        with m.Switch(place):
-            for at, expected in zip(byte_span(ImageHeader, "magic"), IMAGE_MAGIC, strict=True):
-                with m.Case(at):
-                    refuse(byte != expected, LoadError.MAGIC)
-            with m.Case(end_of("version")):
-                refuse(byte != IMAGE_VERSION, LoadError.VERSION)
-            with m.Case(end_of("readout")):
-                m.d.sync += config.readout.eq(byte)
-                refuse(byte >= len(design.readouts), LoadError.READOUT)
-            with m.Case(end_of("steps")):
-                number(config.steps, design.steps, LoadError.STEPS)
-            with m.Case(end_of("features")):
-                kept = config.memory.states if design.memory is not None else Signal(16)
-                number(kept, design.features, LoadError.FEATURES)
-            with m.Case(end_of("sample_values")):
-                number(self.sample_values, design.sample_values, LoadError.FEATURES)
-            with m.Case(end_of("classes")):
-                # Compared with the entry of the last layer when that comes.
-                number(config.layers[-1].neurons, design.classes, LoadError.CLASSES)
-            with m.Case(end_of("layers")):
-                refuse(byte != len(design.layers), LoadError.LAYERS)
-            with m.Case(end_of("members")):
-                m.d.sync += self.members.eq(byte)
-                most = max(this.members for this in design.layers)
-                refuse(byte > most, LoadError.MEMBERS)
-                if not design.sampled:
-                    refuse(byte == 0, LoadError.MEMBERS)
-            with m.Case(end_of("encoding")):
-                if design.sample_input != "words":
-                    refuse(byte != ENCODING_CODES[design.encoding], LoadError.ENCODING)
-            with m.Case(head_bytes(design) + byte_span(ImageLayer, "neurons")[-1]):
-                for index, this in enumerate(config.layers):
-                    with m.If(layer == index):
-                        if index == len(design.layers) - 1:
-                            refuse(value != this.neurons, LoadError.CLASSES)
-                        else:
-                            room = min(
-                                design.layers[index].neurons, design.layers[index + 1].fan_in
-                            )
-                            number(this.neurons, room, LoadError.NEURONS)
-            with m.Case(end_of("phase")):
-                if design.encodes_rates:
-                    m.d.sync += config.phase.eq(byte)
-            if design.memory is not None:
-                self._read_memory(m, value, number, refuse)
-        if design.is_stepwise:
-            m.d.comb += config.members.eq(Mux(self.members == 0, 1, self.members))
-        with m.If(take):
-            with m.Switch(place):
-                with m.Case(*byte_span(ImageHeader, "fingerprint")):
-                    m.d.sync += self.fingerprint.eq(Cat(self.fingerprint[8:], self.i.p.data))
-
-    def _read_memory(
-        self,
-        m: Module,
-        value: Signal,
-        number: Callable[[Signal, int, LoadError], None],
-        refuse: Callable[[Value, LoadError], None],
-    ) -> None:
-        """Keep what is said of a Legendre memory; within the switch over places."""
-        room, config = self._design.memory, self.config.memory
-        byte = value[8:]
-        begin = size_of(ImageHeader)
-
-        def places(field: str) -> list[int]:
-            return [begin + place for place in byte_span(ImageMemory, field)]
-
-        for field, target in (("order", config.order), ("channels", config.channels)):
-            with m.Case(places(field)[-1]):
-                number(target, getattr(room, field), LoadError.MEMORY)
-                if field == "order":
-                    refuse(value == 1, LoadError.MEMORY)
-        with m.Case(*places("zero")):
-            m.d.sync += config.zero.eq(byte)
-        with m.Case(*places("reads")):
-            m.d.sync += config.reads.eq(byte)
-            refuse((byte == 0) | (byte > room.reads) | (byte & (byte - 1)).any(), LoadError.MEMORY)
-        scale = places("input_scale")
-        for half, place in enumerate((scale[1], scale[3])):
-            with m.Case(place):
-                part = config.input_scale[16 * half : 16 * (half + 1)]
-                if len(part):
-                    m.d.sync += part.eq(value)
-                refuse(value[len(part) :].any(), LoadError.MEMORY)

@@ -141,7 +141,9 @@ class EventWords(data.Struct):
 
 
 class MemoryWords(data.Struct):
-    """`hw.memory_design.MemoryDesign` of a design with a Legendre memory."""
+    """`hw.memory_design.MemoryDesign` of a design with a Legendre memory; of a recurrent one
+    (``is_recurrent``) also ``series_channels`` and the encoder's shifts of states, series and
+    hidden neurons: its other sizes follow."""
 
     order: 12
     channels: 12
@@ -153,7 +155,13 @@ class MemoryWords(data.Struct):
     input_shift: 8
     scale_bits: 8
     values: 24
-    zero: 32
+    input_bits: 5
+    is_recurrent: 1
+    series_channels: 11
+    shift_of_states: 3
+    shift_of_series: 3
+    shift_of_neurons: 3
+    zero: 6
 
 
 class StatusWord(data.Struct):

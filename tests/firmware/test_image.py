@@ -11,7 +11,7 @@ from firmware.image import ImageError, device_image, network_from_image
 from hw.design import CapacityError, Design, Fold
 from hw.image_layout import image_rows, max_image_bytes
 from model.description import LatencyEncoding, Layer, Network, Readout
-from tests.series import parallel_networks
+from tests.series import parallel_networks, recurrent_networks
 from tests.stepwise import make_network, stepwise_designs, stepwise_networks
 from tests.strategies import designs, networks
 
@@ -188,6 +188,15 @@ def test_a_network_with_a_memory_comes_back_from_its_image(data):
         network, memory=dataclasses.replace(memory, input_shift=shift, input_scale=1)
     )
     design = Design.for_networks(data.draw(st.sampled_from([[network], [network, larger]])), folds)
+    image = device_image(network, design)
+    assert len(image) <= max_image_bytes(design)
+    assert network_from_image(image, design).fingerprint() == network.fingerprint()
+
+
+@given(st.data())
+def test_a_recurrent_network_comes_back_from_its_image(data):
+    network = data.draw(recurrent_networks())
+    design = Design.for_networks([network], [Fold(lanes=2), Fold(lanes=3)])
     image = device_image(network, design)
     assert len(image) <= max_image_bytes(design)
     assert network_from_image(image, design).fingerprint() == network.fingerprint()

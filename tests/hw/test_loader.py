@@ -11,9 +11,11 @@ from hw.design import Design, Fold
 from hw.image_layout import ImageHeader, ImageLayer, LoadError, LoadState
 from hw.loader import Loader
 from hw.structures import byte_span
+from hw.write_target import write_targets
 from model.description import LatencyEncoding, Layer, Network
 from model.encoding import RateEncoding
 from tests.hw.streams import plain, put, run
+from tests.series import make_parallel, make_recurrent
 from tests.stepwise import make_network
 
 
@@ -202,6 +204,47 @@ def expected_rows(network, design):
                 value |= threshold << (place * room.threshold_bits)
             rows[1 + count + index, first // update] = value.to_bytes(size, "little")
     return rows
+
+
+@pytest.mark.parametrize("is_recurrent", [False, True])
+def test_memories_of_series(is_recurrent):
+    network = (make_recurrent if is_recurrent else make_parallel)(seed=4, order=5, channels=2)
+    memory = network.memory
+    larger = dataclasses.replace(
+        network,
+        memory=dataclasses.replace(memory, input_shift=memory.input_shift + 2, input_scale=9),
+    )
+    design = Design.for_networks([network, larger], [Fold(lanes=2), Fold(lanes=3)])
+    image = device_image(network, design)
+    held, rows = loaded([image], design=design)
+    state, error, fingerprint, config, values = held[0]
+    assert (state, error) == (LoadState.ACTIVE, LoadError.NONE)
+    assert (fingerprint, values) == (network.fingerprint(), network.sample_values)
+    assert config["memory"] == {
+        "order": memory.order,
+        "channels": memory.channels,
+        "states": memory.states,
+        "input_scale": memory.input_scale << 2,
+        "zero": network.encoding.zero,
+        "reads": memory.reads,
+    }
+    if is_recurrent:
+        encoding = network.encoding
+        assert config["series"] == {"channels": encoding.channels, "shift": encoding.shift}
+    for target in write_targets(design)[4:]:
+        found = [
+            int.from_bytes(rows[target.number, row], "little")
+            for row in range(sum(number == target.number for number, _ in rows))
+        ]
+        wanted = {
+            "coefficients": memory.coefficients.tolist(),
+            "emission shifts": memory.emission_shifts.tolist(),
+        }
+        if is_recurrent:
+            signs = network.encoder.signs(0) > 0
+            channels = 1 << np.arange(memory.channels)
+            wanted["encoder weights"] = (signs.T @ channels).tolist()
+        assert found == wanted[target.name]
 
 
 BAD = {

@@ -102,7 +102,7 @@ def test_contradictions_are_refused(fields, message):
         ),
         (
             {"memory": dataclasses.replace(DESIGN.memory, order=5)},
-            "fan_in of layer 0 must be at most the 10 states of the memory, not 12",
+            "fan_in of layer 0 must be at most the 10 values that come from the memory, not 12",
         ),
     ],
 )
