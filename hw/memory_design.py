@@ -5,13 +5,13 @@ import dataclasses
 from collections.abc import Sequence
 
 from hw.layer_design import CapacityError, index_bits
-from model.description import LegendreMemory
+from model.description import LegendreMemory, MemoryWidths
 
 __all__ = ["MemoryDesign"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MemoryDesign:
+class MemoryDesign(MemoryWidths):
     """What a Legendre memory can hold, and how it calculates.
 
     Parameters
@@ -82,26 +82,6 @@ class MemoryDesign:
             input_bits=input_bits,
             **dict(zip(fixed, widths.pop(), strict=True)),
         )
-
-    @property
-    def states(self) -> int:
-        """States of all channels."""
-        return self.channels * self.order
-
-    @property
-    def state_bits(self) -> int:
-        """Width B of a state."""
-        return 2 + self.fraction_bits
-
-    @property
-    def multiplicand_bits(self) -> int:
-        """Width W of what a coefficient multiplies."""
-        return 4 + self.fraction_bits + self.guard_bits
-
-    @property
-    def forward_bits(self) -> int:
-        """Width V of what the forward pass leaves."""
-        return 1 + self.multiplicand_bits
 
     @property
     def shift_bits(self) -> int:

@@ -24,7 +24,7 @@ from model.encoding import (
     checked_integer,
 )
 from model.layer import MAX_GAIN, Layer, pack_signs
-from model.legendre import LegendreMemory
+from model.legendre import LegendreMemory, MemoryWidths
 from model.neurons import Dynamics, NeuronKind, Reset
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "LatencyEncoding",
     "Layer",
     "LegendreMemory",
+    "MemoryWidths",
     "Network",
     "NetworkError",
     "NeuronKind",

@@ -13,7 +13,7 @@ import numpy as np
 
 from model.encoding import MAX_STEPS, NetworkError, checked_integer
 
-__all__ = ["MAX_ORDER", "LegendreMemory", "solve_coefficients"]
+__all__ = ["MAX_ORDER", "LegendreMemory", "MemoryWidths", "solve_coefficients"]
 
 #: Largest order of a memory.
 MAX_ORDER = 1024
@@ -34,8 +34,37 @@ def solve_coefficients(order: int, window: int) -> np.ndarray:
     return 1 / pivots
 
 
+class MemoryWidths:
+    """Widths that follow from the bits of a memory, in a network and in gateware alike."""
+
+    order: int
+    channels: int
+    fraction_bits: int
+    guard_bits: int
+
+    @property
+    def states(self) -> int:
+        """Number of states of all channels."""
+        return self.channels * self.order
+
+    @property
+    def state_bits(self) -> int:
+        """Width of a state: sign, one integer bit, fraction."""
+        return 2 + self.fraction_bits
+
+    @property
+    def multiplicand_bits(self) -> int:
+        """Width of what a coefficient multiplies: sign, three integer bits, F + G."""
+        return 4 + self.fraction_bits + self.guard_bits
+
+    @property
+    def forward_bits(self) -> int:
+        """Width of what the forward pass leaves: sign, four integer bits, F + G."""
+        return 5 + self.fraction_bits + self.guard_bits
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class LegendreMemory:
+class LegendreMemory(MemoryWidths):
     """Integers of a Legendre memory of one or more channels, each with q states.
 
     Parameters
@@ -158,26 +187,6 @@ class LegendreMemory:
             emission_shifts=emission_shifts,
             reads=reads,
         )
-
-    @property
-    def states(self) -> int:
-        """Number of states of all channels."""
-        return self.channels * self.order
-
-    @property
-    def state_bits(self) -> int:
-        """Width of a state: sign, one integer bit, fraction."""
-        return 2 + self.fraction_bits
-
-    @property
-    def multiplicand_bits(self) -> int:
-        """Width of what a coefficient multiplies: sign, three integer bits, F + G."""
-        return 4 + self.fraction_bits + self.guard_bits
-
-    @property
-    def forward_bits(self) -> int:
-        """Width of what the forward pass leaves: sign, four integer bits, F + G."""
-        return 5 + self.fraction_bits + self.guard_bits
 
     def read_offsets(self) -> np.ndarray:
         """Rounding offsets of the reads: int64 (R, states), added to a state before its shift.
