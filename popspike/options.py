@@ -25,7 +25,6 @@ __all__ = [
     "JsonOption",
     "MembersOption",
     "NetworkArgument",
-    "NetworkOption",
     "PartOption",
     "SeedOption",
     "find_dataset",
@@ -37,9 +36,6 @@ __all__ = [
 
 NetworkArgument = Annotated[
     str, typer.Argument(metavar="NET", help="Network: a name from `popspike zoo`, or a file.")
-]
-NetworkOption = Annotated[
-    str, typer.Option("--network", "-n", help="A name from `popspike zoo`, or a network file.")
 ]
 DatasetOption = Annotated[
     str | None,
