@@ -2,12 +2,25 @@
 """Hypothesis strategies: random networks, images that hit their corners, random folds."""
 
 import numpy as np
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from hw.design import Design, Fold
 from model.description import LatencyEncoding, Layer, Network, Readout
 
-__all__ = ["designs", "images_for", "networks"]
+__all__ = ["core_runs", "designs", "images_for", "networks"]
+
+
+def core_runs(examples: int) -> settings:
+    """Settings of a test that runs a core for each example."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        # Each run takes a second or so: report the first failure instead of shrinking for minutes.
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        print_blob=True,
+    )
 
 
 def _thresholds(rng: np.random.Generator, fan_in: int, neurons: int) -> np.ndarray:

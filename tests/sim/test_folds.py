@@ -3,7 +3,7 @@
 
 import random
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hw.design import Design
@@ -14,7 +14,7 @@ from model.golden import run
 from sim.compare import Observation, Record, compare, compare_cycles
 from sim.samples import sample_beats
 from tests.sim.core_bench import CoreRun, run_core
-from tests.strategies import designs, images_for, networks
+from tests.strategies import core_runs, designs, images_for, networks
 
 # What a probe of a layer shows, beside its valid bit.
 SEEN = ("block", "step", "last", "potentials")
@@ -39,14 +39,7 @@ def observed(seen: CoreRun) -> tuple[list[list[Observation]], list[Record]]:
     return observations, [Record(cycle=cycle, **record) for cycle, record in seen.records]
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    # Each run takes a second or so: report the first failure instead of shrinking for minutes.
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    print_blob=True,
-)
+@core_runs(30)
 @given(system=systems(), seed=st.integers(0, 999), stalls=st.booleans())
 def test_any_fold_equals_golden_model(
     system: tuple[Network, Design], seed: int, stalls: bool

@@ -5,7 +5,7 @@ import dataclasses
 import random
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hw.design import Design
@@ -14,6 +14,7 @@ from model.golden import run
 from tests.sim.step_bench import pixel_beats, run_step_core, step_words
 from tests.sim.step_expected import check, check_cycles
 from tests.stepwise import stepwise_designs, stepwise_networks
+from tests.strategies import core_runs
 
 
 @st.composite
@@ -37,14 +38,7 @@ def systems(draw: st.DrawFn) -> tuple[Network, Design]:
     return network, design
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    # Each run takes a second or so: report the first failure instead of shrinking for minutes.
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    print_blob=True,
-)
+@core_runs(40)
 @given(system=systems(), number=st.integers(1, 999), stalls=st.booleans())
 def test_any_fold_equals_golden_model(
     system: tuple[Network, Design], number: int, stalls: bool

@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hw.design import Design, Fold
@@ -16,6 +16,7 @@ from tests.series import make_layers, series_for, series_networks
 from tests.sim.step_bench import run_step_core, step_words
 from tests.sim.step_expected import check, check_cycles
 from tests.stepwise import stepwise_designs
+from tests.strategies import core_runs
 
 
 def check_series(
@@ -35,14 +36,7 @@ def check_series(
         check_cycles(design, network, trace, result)
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    # Each run takes a second or so: report the first failure instead of shrinking for minutes.
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    print_blob=True,
-)
+@core_runs(25)
 @given(data=st.data(), seed=st.integers(1, 999), stalls=st.booleans())
 def test_any_fold_of_integers_equals_golden_model(
     data: st.DataObject, seed: int, stalls: bool
