@@ -20,6 +20,7 @@ from hw.register_map import register_rows
 from hw.resource_record import RECORD
 from hw.structures import field_spans, span_text
 from model import zoo
+from model.lmu_tables import lmu_tables
 from model.studies import FIGURES, PREDICTORS, Study, load_studies
 
 __all__ = ["DOCUMENTS", "main", "rewritten"]
@@ -265,6 +266,7 @@ def tables() -> dict[str, str]:
             ),
             _calibration_rows(),
         ),
+        **{name: _table(*table) for name, table in lmu_tables().items()},
         "figures": _table(
             (
                 "build",

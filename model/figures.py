@@ -20,7 +20,7 @@ from model.predictions import predict
 if TYPE_CHECKING:
     from model.yardstick import Yardstick
 
-__all__ = ["draw_raster", "draw_reliability", "draw_surface"]
+__all__ = ["draw_gains", "draw_raster", "draw_reliability", "draw_surface"]
 
 _COLORS = ("#2b5f9e", "#c1272d", "#3a8f4b")
 _DPI = 110
@@ -208,6 +208,45 @@ def draw_surface(
         shown.set(title=name, xlim=(0, 1), ylim=(0, 1))
         figure.colorbar(picture, ax=shown, shrink=0.85)
     figure.suptitle(title, x=0.02, ha="left")
+    return _save(figure, stem)
+
+
+def draw_gains(stem: Path, study: Mapping[str, Any]) -> list[Path]:
+    """Draw accuracy over the gain of the quantisers, and over the bits that they send.
+
+    Parameters
+    ----------
+    stem
+        Path of the files without ``.png`` and ``.svg``.
+    study
+        As `model.train.lmu.study.gain_study` returns it.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files.
+    """
+    runs = study["runs"]
+    accuracy = [100 * run["validation_accuracy"] for run in runs]
+    hidden = [run["layers"][-1] for run in runs]
+    figure = _figure(8.4, 3.6)
+    left, right = figure.subplots(1, 2, sharey=True)
+    gains = [run["gain"] for run in runs]
+    left.plot(gains, accuracy, "o-", color=_COLORS[0], markersize=5, linewidth=1.2)
+    left.set_xscale("log", base=2)
+    left.set(xlabel="gain: levels for each deviation", ylabel="validation accuracy, %")
+    bits = [layer["significant_bits"] for layer in hidden]
+    right.plot(bits, accuracy, "o-", color=_COLORS[1], markersize=5, linewidth=1.2)
+    for run, across, up in zip(runs, bits, accuracy, strict=True):
+        right.annotate(
+            f"{run['gain']:g}", (across, up), (4, -10), textcoords="offset points", fontsize=8
+        )
+    right.set_xscale("log", base=2)
+    right.set(xlabel="set bits of a hidden neuron a read")
+    for axis in (left, right):
+        axis.grid(linewidth=0.3)
+    name, size = study["recipe"], study["hidden"]
+    figure.suptitle(f"{name} with {size} hidden neurons, trained for each gain", x=0.02, ha="left")
     return _save(figure, stem)
 
 

@@ -26,7 +26,7 @@ class Memory:
     Parameters
     ----------
     order
-        States of a channel.
+        States of a channel; 0: 256 over all channels, but no more than half the window.
     window
         Length of the window; 0: that of the series.
     input_peak
@@ -50,7 +50,8 @@ class Memory:
 
     def __post_init__(self) -> None:
         fields = Fields(self, "memory")
-        fields.whole("order", low=2, high=MAX_ORDER)
+        fields.whole("order", low=0, high=MAX_ORDER)
+        check(self.order != 1, "Memory order", "0, or 2 and more", self.order)
         fields.whole("window", "input_peak", low=0, high=MAX_STEPS)
         fields.whole("coefficient_bits", low=4, high=15)
         fields.whole("fraction_bits", low=4, high=20)

@@ -27,6 +27,7 @@ from model.train.lmu.memory import (
     input_peak,
     memory_of,
     memory_states,
+    order_of,
     series,
 )
 from model.train.lmu.network import ParallelNetwork
@@ -231,9 +232,10 @@ class _Floats:
 
     def __init__(self, config: LmuConfig, data: _Series) -> None:
         self._config, self._data = config, data
-        memory = memory_of(config, data.encoding)
-        self._window, self._peak = memory.window, input_peak(config, data.encoding)
-        states = float_memory(config.memory.order, self._window, data.values, self._peak)
+        self._order = order_of(config, data.encoding)
+        self._window = config.memory.window or data.encoding.steps
+        self._peak = input_peak(config, data.encoding)
+        states = float_memory(self._order, self._window, data.values, self._peak)
         self._training, self._held_out = states[: data.training], states[data.training :]
         self.network = FloatNetwork(
             sizes=(states.shape[1], *config.hidden, data.classes),
@@ -262,7 +264,7 @@ class _Floats:
         weights, thresholds = self.network.folded()
         return LmuYardstick(
             encoding=self._data.encoding,
-            order=self._config.memory.order,
+            order=self._order,
             window=self._window,
             zero_order_hold=True,
             input_peak=self._peak,

@@ -21,10 +21,20 @@ from model.legendre_step import final_states, float_states, float_system
 from model.spike_trains import check_series, series_integers
 from model.train.lmu.config import LmuConfig
 
-__all__ = ["emission_shifts", "float_memory", "input_peak", "memory_of", "memory_states", "series"]
+__all__ = [
+    "emission_shifts",
+    "float_memory",
+    "input_peak",
+    "memory_of",
+    "memory_states",
+    "order_of",
+    "series",
+]
 
 # Samples that run side by side: a message after each such part.
 _PART = 4096
+# States over all channels where a recipe leaves it open.
+_STATES = 256
 
 
 def series(samples: np.ndarray, encoding: SeriesEncoding) -> np.ndarray:
@@ -43,11 +53,17 @@ def input_peak(config: LmuConfig, encoding: SeriesEncoding) -> int:
     return config.memory.input_peak or max(encoding.zero, 256 - encoding.zero)
 
 
+def order_of(config: LmuConfig, encoding: SeriesEncoding) -> int:
+    """States of a channel: the recipe's, or as many as suit the series."""
+    window = config.memory.window or encoding.steps
+    return config.memory.order or max(2, min(_STATES // encoding.channels, window // 2))
+
+
 def memory_of(config: LmuConfig, encoding: SeriesEncoding) -> LegendreMemory:
     """The memory of a recipe, with the shifts that it has before samples were seen."""
     table = config.memory
     return LegendreMemory.for_window(
-        order=table.order,
+        order=order_of(config, encoding),
         window=table.window or encoding.steps,
         input_peak=input_peak(config, encoding),
         coefficient_bits=table.coefficient_bits,
