@@ -16,7 +16,7 @@ from model.description import (
     Readout,
     SeriesEncoding,
 )
-from model.train.lmu.network import GAIN_RANGE, ParallelNetwork
+from model.train.lmu.network import ParallelNetwork
 
 __all__ = ["freeze", "gains_of"]
 
@@ -24,10 +24,10 @@ __all__ = ["freeze", "gains_of"]
 def gains_of(powers: Tensor) -> tuple[int, np.ndarray]:
     """Fraction bits of a layer and gains uint8 (neurons,) of its powers of two.
 
-    The least number of fraction bits at which no gain is negative and half a unit is a number.
+    The least number of fraction bits, 1 or more, at which no gain is negative.
     """
     exponents = torch.log2(powers).round().to(torch.int64).numpy()
-    fraction = max(1, int(-exponents.min()), int(exponents.max()) - GAIN_RANGE)
+    fraction = max(1, int(-exponents.min()))
     return fraction, (exponents + fraction).astype(np.uint8)
 
 

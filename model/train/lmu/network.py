@@ -19,13 +19,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.layer import MAX_GAIN
 from model.train.lmu.config import LmuConfig
 from model.train.surrogate import round_through
 
-__all__ = ["GAIN_RANGE", "HiddenLayer", "ParallelNetwork", "diffuse"]
+__all__ = ["MAX_FRACTION", "HiddenLayer", "ParallelNetwork", "diffuse"]
 
-#: Gains of the neurons of a layer differ by at most 2^7.
-GAIN_RANGE = 7
+#: Most fraction bits of a quantiser.
+MAX_FRACTION = 12
 
 _MOMENTUM = 0.05  # of running means and deviations
 _LEAST_GAMMA = 0.02
@@ -128,7 +129,9 @@ class HiddenLayer(nn.Module):
         gamma = self.gamma.clamp(min=_LEAST_GAMMA)
         scale = self._levels * gamma / deviation
         exponent = torch.log2(scale.detach()).round()
-        exponent = exponent.clamp(min=float(exponent.max()) - GAIN_RANGE)
+        # The least one decides: a neuron whose input hardly changes has a very large one.
+        least = min(-1.0, max(-float(MAX_FRACTION), float(exponent.min())))
+        exponent = exponent.clamp(least, least + MAX_GAIN)
         power = scale + (torch.exp2(exponent) - scale).detach()
         return round_through(mean - self.beta * deviation / gamma), power
 

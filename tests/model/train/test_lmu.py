@@ -18,7 +18,7 @@ from model.train.lmu import LmuConfig, LmuRule, train_parallel
 from model.train.lmu.config import Copies, Ensemble, Memory, Quantiser
 from model.train.lmu.copies import altered
 from model.train.lmu.epoch import falling_gain, scores_of
-from model.train.lmu.freeze import freeze
+from model.train.lmu.freeze import freeze, gains_of
 from model.train.lmu.memory import emission_shifts, memory_of, memory_states, series
 from model.train.lmu.network import ParallelNetwork, diffuse
 from model.train.recipe import load_recipe, recipe_names
@@ -111,6 +111,30 @@ def test_gradient_is_that_of_the_static_function() -> None:
     inside = (emitted[0, 0] > 0).float()
     signs = torch.where(network.latent >= 0, 1.0, -1.0)[0]
     assert torch.allclose(layer.latent.grad, (signs * inside)[:, None] * sent[0])
+
+
+def test_a_neuron_whose_input_never_changes_leaves_the_gains_of_others() -> None:
+    network = ParallelNetwork(config=small(hidden=(4,)), states=12, classes=3)
+    (layer,) = network.layers
+    with torch.no_grad():
+        layer.deviation.copy_(torch.tensor([0.03, 30.0, 60.0, 1e6]))
+    _, powers = layer.fold(None)
+    assert torch.log2(powers).tolist() == [-5, -5, -5, -12]
+    fraction, gains = gains_of(powers.detach())
+    assert fraction == 12
+    assert gains.tolist() == [7, 7, 7, 0]
+    with torch.no_grad():
+        layer.deviation.copy_(torch.tensor([0.03, 30.0, 60.0, 60.0]))
+    assert torch.log2(layer.fold(None)[1]).tolist() == [3, -3, -4, -4]
+
+
+def test_states_are_as_many_as_suit_the_series_where_a_recipe_leaves_it_open() -> None:
+    config = small(memory=Memory(order=0))
+    found = [
+        memory_of(config, SeriesEncoding(steps=steps, channels=channels)).order
+        for steps, channels in ((784, 1), (29, 12), (10, 300))
+    ]
+    assert found == [256, 14, 2]
 
 
 def test_learns_and_ships_what_it_measured(tmp_path: Path) -> None:
