@@ -113,7 +113,7 @@ def room(memory, **fields):
     return MemoryDesign(**{**vars(design), **fields})
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(14))
 def test_states_are_those_of_the_model(seed):
     rng = random.Random(seed)
     # Odd and even orders, and the smallest.
@@ -153,7 +153,7 @@ def test_cycles_of_an_input_value():
     assert [delay for index, delay in delays if index == 0] == [34] * 3
 
 
-@pytest.mark.parametrize(("order", "steps"), [(256, 36), (468, 12)])
+@pytest.mark.parametrize(("order", "steps"), [(256, 24), (468, 6)])
 def test_large_orders(order, steps):
     memory = Memory.for_window(order=order, window=784)
     sample = np.random.default_rng(order).integers(0, 256, (steps, 1))
