@@ -13,7 +13,7 @@ from hw.lane_array import layer_latency
 from hw.neuron_unit import beat_cycles, block_cycles, state_latency, step_cycles
 from hw.recurrent_times import RecurrentTimes, words_in_order
 from hw.series_times import evaluation_steps, value_cycles
-from hw.step_sources import StepSource, played_words, step_source
+from hw.step_sources import StepSource, busy_words, played_words, step_source
 from model.description import Network
 from model.events import Events
 
@@ -145,19 +145,25 @@ def step_samples(
         played_words(np.asarray(train), layer, closed=True)
         for train, layer in zip(spikes[1:], design.layers[1:], strict=False)
     ]
-    source: StepSource
-    if design.encoder is not None:
-        source = RecurrentTimes(design, network, played[0][0])
-        ordered = words_in_order(trains, network)
-        first_played = played_words(ordered, design.layers[0], closed=True)
-    else:
-        source, first_played = step_source(
-            design, network, trains, members, events=events, every=every
-        )
     layers = []
     for index, (layer, this) in enumerate(zip(network.layers, design.layers, strict=True)):
         times = _LayerTimes(this, layer.neurons, buffered=index > 0 or this.blocks > 1)
         layers.append(times)
+    source: StepSource
+    if design.encoder is not None:
+        ordered, first, replay = words_in_order(trains, network), design.layers[0], layers[0].replay
+        first_played = played_words(ordered, first, closed=True)
+        source = RecurrentTimes(
+            design,
+            network,
+            busy=busy_words(ordered, first),
+            played=played[0][0],
+            accept=replay.accept if replay is not None else lambda offered: offered,
+        )
+    else:
+        source, first_played = step_source(
+            design, network, trains, members, events=events, every=every
+        )
     answers = _Answers(design, network.classes)
     every_step = bool(step_results) and not design.evaluates
     samples = [

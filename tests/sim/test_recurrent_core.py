@@ -23,6 +23,8 @@ CASES = {
     "blocks": ({"hidden": 7, "channels": 3, "bits": 2}, ((3, 1, 1), (2, 1, 1)), 1),
     "channels of the memory": ({"memory_channels": 2, "bits": 5}, ((5, 1, 1), (1, 1, 1)), 4),
     "saturation": ({"narrow": True, "order": 7, "steps": 20}, ((4, 1, 1), (3, 1, 1)), 0),
+    # Words of the next sample come before layer 0 has done with the last step of this one.
+    "slow layer": ({"steps": 3, "order": 2, "hidden": 9, "bits": 6}, ((1, 1, 1), (3, 1, 1)), 0),
     "one step": ({"steps": 1, "hidden": 1}, ((1, 1, 1), (3, 1, 1)), 0),
 }
 
