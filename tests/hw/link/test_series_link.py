@@ -13,10 +13,10 @@ from hw.image_layout import ImageHeader, ImageMemory, LoadError
 from hw.link.packets import FrameType, Refusal, RefusalReason
 from hw.register_map import CommitteeWord
 from hw.structures import byte_span, size_of, to_bits, unpack
-from model.golden import run_every
+from model.golden import run, run_every
 from tests.hw.link.line import converse, load
 from tests.hw.link.test_committee import classify, read, write
-from tests.series import make_parallel
+from tests.series import make_parallel, make_recurrent
 
 NETWORK = make_parallel(seed=2, order=5, channels=2, steps=7, hidden=(4,), reads=2)
 DESIGN = Design.for_networks(
@@ -69,6 +69,22 @@ def test_answers_come_while_the_next_series_is_being_sent():
         assert scores == golden[:2].flatten(0, 1).tolist()
 
     converse(DESIGN, talk)
+
+
+def test_a_recurrent_network_is_loaded_and_answers():
+    network = make_recurrent(seed=3, order=3, steps=4)
+    design = Design.for_networks([network], [Fold(lanes=2), Fold(lanes=3)])
+    samples = np.random.default_rng(3).integers(0, 256, (2, network.sample_values), dtype=np.uint8)
+    golden = run(network, samples)
+
+    async def talk(host):
+        await load(host, device_image(network, design))
+        for index, sample in enumerate(samples):
+            (found,) = await classify(host, network, sample)
+            assert found.scores.tolist() == golden.scores[index].tolist()
+            assert found.winner == int(golden.winners[index])
+
+    converse(design, talk)
 
 
 def test_images_with_another_memory_are_refused():
