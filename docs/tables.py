@@ -36,6 +36,7 @@ _TASKS = {
     "bisnn-digits": "8x8 digits",
     "bisnn-mnist": "MNIST",
     "bisnn-nmnist": "N-MNIST, 1,100",
+    "lmu-fsdd": "spoken digits, speaker held out",
 }
 
 # Reference points beside our networks, by data set and hidden neurons (first-spike readout).

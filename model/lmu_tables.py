@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 
 from model import lmu_costs, zoo
-from model.studies import RESULTS
+from model.studies import RESULTS, load_study
 
 __all__ = ["SHIPPED", "lmu_tables"]
 
@@ -32,6 +32,7 @@ def lmu_tables() -> dict[str, tuple[Sequence[str], Rows]]:
             ),
             _accuracy_rows(),
         ),
+        "lmu-speakers": _speaker_table(),
         "lmu-gain": (
             (
                 "gain",
@@ -93,6 +94,17 @@ def _accuracy_rows() -> Rows:
             )
         )
     return rows
+
+
+def _speaker_table() -> tuple[Sequence[str], Rows]:
+    """Accuracy with each speaker held out, and the mean."""
+    runs = load_study(RESULTS / "lmu-fsdd.json").runs
+    rows = []
+    for predictor, noun in (("st", "binary"), ("full", "float twin")):
+        found = {run["run"]: run["accuracy"] for run in runs if run["predictor"] == predictor}
+        values = [*found.values(), sum(found.values()) / len(found)]
+        rows.append((noun, *map(_percent, values[:-1]), f"**{_percent(values[-1])}**"))
+    return ("test %", *found, "mean"), rows
 
 
 def _gain_rows() -> Rows:
