@@ -176,14 +176,15 @@ class _StepJudge:
 
 
 class _SeriesJudge(_StepJudge):
-    """Networks whose layers read a memory: digests of its states after every input step, too."""
+    """Networks with a memory: digests of its states after every input step, too."""
 
     _batch = _BATCH
 
     def __init__(self, network: Network, design: Design, choice: Choice) -> None:
         super().__init__(network, design, choice)
         steps = network.encoding.steps
-        self._steps = answer_steps(steps, choice.step_results or steps)
+        every = 0 if network.is_recurrent else choice.step_results
+        self._steps = answer_steps(steps, every or steps)
         self._evaluations = len(self._steps)
 
     def judge(self, samples: Samples, seen: Raw) -> tuple[list[Divergence], list[Divergence]]:
@@ -195,6 +196,10 @@ class _SeriesJudge(_StepJudge):
 
     def _golden(self, samples: Samples) -> StepwiseTrace:
         assert isinstance(samples, np.ndarray)
+        if self._network.is_recurrent:
+            trace = run_stepwise(self._network, samples, record_states=True)
+            self._digests.append(digests(trace.memory_states.numpy()))
+            return trace
         after_steps: list[np.ndarray] = []
         found = evaluate(
             self._network,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The golden model of networks that read a memory, answer by answer, and digests of its states.
+"""The golden model of networks with a memory, answer by answer, and digests of its states.
 
 A digest stands for all states of a step in one number of 64 bits: the sum of each state times an
 odd number that depends on its index alone, modulo 2^64. It changes if any one state does.
@@ -13,25 +13,26 @@ import torch
 
 from model.committee import run_trains
 from model.description import Network
-from model.golden import StepwiseTrace
+from model.golden import StepwiseTrace, run_stepwise
 from model.legendre_step import MemoryStates, emissions
 from model.memory_trains import memory_inputs
 from model.running import answer_steps
 from sim.choice import Choice
 
-__all__ = ["Evaluations", "digest_keys", "digests", "evaluate", "record"]
+__all__ = ["Evaluations", "digest_keys", "digests", "evaluate", "record", "word_order"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluations:
-    """What the layers did each time they read the memory.
+    """What the layers did each time they read the memory; in a recurrent network, in each sample.
 
     Parameters
     ----------
     steps
-        Numbers of input steps after which there is an answer, rising; the last is the whole series.
+        Numbers of input steps after which the layers begin anew, rising; the last is the whole
+        series.
     trace
-        Trace of one "sample" an answer, those of a series behind each other.
+        Trace of one "sample" for each of them, those of a series behind each other.
     """
 
     steps: tuple[int, ...]
@@ -82,7 +83,11 @@ def evaluate(
 
 
 def record(network: Network, samples: np.ndarray, choice: Choice) -> Evaluations:
-    """`evaluate` with all states, those of the memory (N, T, states) in the trace, too."""
+    """`evaluate` with all states, those of the memory (N, T, states) in the trace, too; takes
+    recurrent networks as well."""
+    if network.is_recurrent:
+        trace = run_stepwise(network, samples, record_states=True)
+        return Evaluations(steps=(network.steps,), trace=trace)
     history: list[torch.Tensor] = []
     found = evaluate(
         network, samples, choice, seen=lambda _, states: history.append(states), record_states=True
@@ -91,6 +96,14 @@ def record(network: Network, samples: np.ndarray, choice: Choice) -> Evaluations
     states = torch.stack(history, dim=1)
     trace = dataclasses.replace(found.trace, memory_inputs=inputs, memory_states=states)
     return dataclasses.replace(found, trace=trace)
+
+
+def word_order(network: Network) -> np.ndarray:
+    """Inputs of the first layer in the order of their words: those of a recurrent network begin
+    with series and hidden neurons, behind which come the states."""
+    inputs = np.arange(network.features)
+    assert network.memory is not None
+    return np.roll(inputs, -network.memory.states) if network.is_recurrent else inputs
 
 
 def digest_keys(count: int) -> np.ndarray:

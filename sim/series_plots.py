@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Picture of a network that reads a memory: series, states, what is sent, scores."""
+"""Picture of a network with a memory: series, states, what is sent, scores."""
 
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,14 @@ _CURVES = 4
 def draw_series(network: Network, verification: Verification, sample: int, path: Path) -> Path:
     """Draw one series of a verification.
 
-    Series and states of the memory; what the memory sends and what the hidden neurons emit at the
-    last answer, of the first member; membranes of the output neurons at that answer, and the scores
-    of all answers.
+    Series and states of the memory; what the first layer sees and what the hidden neurons emit at
+    the last answer, of the first member; membranes of the output neurons at that answer, and the
+    scores of all answers. In a recurrent network the last answer is the whole sample.
 
     Parameters
     ----------
     network
-        One whose layers read a memory.
+        One with a memory.
     verification
         From `sim.verify.verify`.
     sample
@@ -60,16 +60,17 @@ def draw_series(network: Network, verification: Verification, sample: int, path:
 
     grids = [axis for row in axes[1:-1] for axis in row]
     sent = trace.input_spikes[answer].numpy()
-    _integers(grids[0], sent, None, "sent by the memory")
+    name = "step" if network.is_recurrent else "read"
+    _integers(grids[0], sent, None, name, "seen by layer 0")
     for layer, (golden, emitted) in enumerate(zip(hidden, seen.emitted, strict=True)):
         found = emitted[answer] if answer < len(emitted) else None
-        _integers(grids[1 + layer], golden, found, f"emitted by hidden layer {layer}")
+        _integers(grids[1 + layer], golden, found, name, f"emitted by hidden layer {layer}")
     for axis in grids[1 + len(hidden) :]:
         axis.set_axis_off()
 
     output = verification.rtl_potentials[-1]
     golden = trace.states[-1]["membrane"][0].numpy()
-    title = "output: membrane after each read (all, the class bold)"
+    title = f"output: membrane after each {name} (all, the class bold)"
     found = output[answer] if answer < len(output) else None
     membranes(axes[-1, 0], golden[answer], found, np.arange(network.classes), winner, title)
     thresholds = network.layers[-1].thresholds
@@ -111,8 +112,10 @@ def _states(
     axes.set(title=f"memory: states 0 to {count - 1} after each step", xlabel="step")
 
 
-def _integers(axes: Any, golden: np.ndarray, found: np.ndarray | None, title: str) -> None:
-    """Small integers (reads, neurons), those in which the hardware differs crossed out."""
+def _integers(
+    axes: Any, golden: np.ndarray, found: np.ndarray | None, name: str, title: str
+) -> None:
+    """Small integers (reads or steps, neurons), those in which the hardware differs crossed out."""
     image = axes.imshow(golden, cmap="coolwarm", aspect="auto", interpolation="nearest")
     axes.figure.colorbar(image, ax=axes, pad=0.01)
     text = ""
@@ -120,8 +123,8 @@ def _integers(axes: Any, golden: np.ndarray, found: np.ndarray | None, title: st
         read, neuron = np.nonzero(golden != found)
         axes.plot(neuron, read, "x", color="black", markersize=5)
         text = f", {len(read)} of {golden.size} differ in RTL"
-    what = "state" if found is None else "neuron"
-    axes.set(title=f"{title}{text}", xlabel=what, ylabel="read")
+    what = "input" if found is None else "neuron"
+    axes.set(title=f"{title}{text}", xlabel=what, ylabel=name)
     axes.yaxis.get_major_locator().set_params(integer=True)
 
 

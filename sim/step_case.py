@@ -18,7 +18,7 @@ from sim.bench_files import StepSeen, read_step_seen, write_bench
 from sim.choice import Choice
 from sim.compare import Divergence
 from sim.samples import step_words
-from sim.series import record
+from sim.series import record, word_order
 from sim.series_compare import (
     compare_memory,
     compare_memory_cycles,
@@ -38,17 +38,17 @@ __all__ = ["SeriesSeen", "StepCase", "make_step_case"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class SeriesSeen:
-    """What was seen of a network whose layers read a memory; no golden model involved.
+    """What was seen of a network with a memory; no golden model involved.
 
     Parameters
     ----------
     steps
-        Numbers of input steps after which the layers read the memory.
+        As of `sim.series.Evaluations`.
     memory
         int64 (N, T, states): states after each input step.
     emitted
         Per hidden layer, int64 (N * A, R, neurons): what its neurons emitted in each read, of the
-        first member.
+        first member; in a recurrent network (N, T, neurons).
     """
 
     steps: tuple[int, ...]
@@ -177,9 +177,9 @@ class StepCase:
 
 
 class _SeriesCase(StepCase):
-    """Networks whose layers read a Legendre memory: every state of the memory after every input
-    step as well, and every word that it sends. What an entry of the trace is to the layers, a
-    sample, is an answer here."""
+    """Networks with a Legendre memory: every state of the memory after every input step as well,
+    and every word that enters the first layer. Where the layers read the memory, what an entry of
+    the trace is to them, a sample, is an answer here."""
 
     def __init__(
         self, network: Network, samples: np.ndarray, design: Design, choice: Choice
@@ -187,9 +187,12 @@ class _SeriesCase(StepCase):
         found = record(network, samples, choice)
         self._steps = found.steps
         super().__init__(network, found.trace, design, choice, evaluations=len(found.steps))
-        trains = found.trace.input_spikes.numpy()
+        order = word_order(network)
+        trains = found.trace.input_spikes.numpy()[..., order]
         words = [step_words(design, train, marks_ends=True) for train in trains]
         self._words = {name: np.concatenate([part[name] for part in words]) for name in words[0]}
+        if network.is_recurrent:  # with one input a word
+            self._words["group"] = order[self._words["group"]]
         lengths = [len(part["step"]) for part in words]
         self._words["sample"] = np.repeat(np.arange(len(words)), lengths)
 

@@ -64,7 +64,7 @@ class Verification:
         Per layer, int64 (N, T, neurons), from the hardware alone; of a committee the membranes of
         its first member.
     rtl_series
-        Of a network whose layers read a memory, what else was seen of the hardware.
+        Of a network with a memory, what else was seen of the hardware.
     """
 
     images: int

@@ -26,15 +26,20 @@ from sim.choice import Choice
 
 __all__ = ["verify_network"]
 
+_IMAGES = 20
+
 
 def verify_network(
     network: NetworkArgument,
     dataset: DatasetOption = None,
     data_dir: DataDirOption = None,
-    images: Annotated[int, typer.Option(min=1, help="Images to run.")] = 20,
+    images: Annotated[
+        int | None,
+        typer.Option(min=1, help="Images to run. Default: 20, or the whole test set with --all."),
+    ] = None,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="The whole test set through compiled RTL: results and cycles."),
+        typer.Option("--all", help="The test set through compiled RTL: results and cycles."),
     ] = False,
     board: OptionalBoard = None,
     simulator: Annotated[
@@ -64,8 +69,8 @@ def verify_network(
     with random pauses on both sides. A difference names the sample, where and when in it, expected
     and found, leaves a waveform, and makes the exit code 1.
 
-    With --all, results and cycles of the whole test set, and of a Legendre memory a digest of its
-    states after every input step.
+    With --all, results and cycles of the test set, or of its first so many images, and of a
+    Legendre memory a digest of its states after every input step.
 
     Examples:  popspike verify bs4nn-digits
 
@@ -80,8 +85,9 @@ def verify_network(
     loaded = find_network(network)
     if everything:
         samples = find_dataset(dataset, loaded, data_dir).part()
+        samples = samples if images is None else samples.head(images)
     else:
-        samples = samples_at_hand(loaded, dataset, data_dir).head(images)
+        samples = samples_at_hand(loaded, dataset, data_dir).head(images or _IMAGES)
     choice = Choice(members=members, seed=seed, step_results=every)
     choice.check(loaded)
     design, made_for = choose_design(

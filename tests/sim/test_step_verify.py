@@ -10,6 +10,7 @@ import pytest
 import sim.step_case
 import sim.verify
 from hw.design import Design, Fold
+from model.description import Network
 from model.encoding import EventEncoding, RateEncoding
 from model.events import Events
 from model.golden import run_stepwise
@@ -63,9 +64,11 @@ def test_a_flipped_weight_of_one_member_is_caught(
     weights[1, 4, 0] ^= 1 << 3  # second member, neuron 4, input 3
     layers[0] = dataclasses.replace(layers[0], weights=weights)
     other = dataclasses.replace(NETWORK, layers=tuple(layers))
-    monkeypatch.setattr(
-        sim.step_case, "run_stepwise", lambda _, *rest, **fields: run_stepwise(other, *rest, **fields)
-    )
+
+    def golden(_: Network, *rest: object, **fields: object) -> object:
+        return run_stepwise(other, *rest, **fields)
+
+    monkeypatch.setattr(sim.step_case, "run_stepwise", golden)
     monkeypatch.setattr(sim.verify, "_waveform", lambda *_: None)
     images = np.zeros((1, 9), np.uint8)
     images[0, 3] = 255

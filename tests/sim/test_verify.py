@@ -69,7 +69,7 @@ def test_broken_lane_is_named_and_leaves_a_waveform(
     verilog = broken(
         small,
         tmp_path,
-        r"(core\.layer1\.lane2 +lane2 \(\s*\.bits\()(row_register\[\d+:\d+\])",
+        r"(core\.layer1\.array\.lane2 +lane2 \(\s*\.bits\()(row_register\[\d+:\d+\])",
         r"\1\2 & 2'h1",
     )
     result = verify(
