@@ -59,7 +59,7 @@ def test_file_gives_back_what_was_saved(tmp_path: Path) -> None:
 
 def test_shipped_studies_load() -> None:
     for name, shipped in load_studies().items():
-        assert name.startswith("bisnn-")
+        assert name.startswith(("bisnn-", "lmu-"))
         assert shipped.runs
         assert shipped.command
 
