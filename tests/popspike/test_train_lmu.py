@@ -59,4 +59,4 @@ def test_images_are_refused(popspike: Command, tmp_path: Path) -> None:
     Path("r.toml").write_text(RECIPE.format(rule="lmu-parallel"))
     np.savez(tmp_path / "flat.npz", x=np.zeros((50, 9), np.uint8), y=np.arange(50) % 3)
     refused = popspike("train", "r.toml", "-d", tmp_path / "flat.npz")
-    assert "series" in refused.error()
+    assert "(N, steps, channels)" in refused.error()
