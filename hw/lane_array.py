@@ -6,6 +6,7 @@ from amaranth.hdl import ShapeLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.delayed import delayed
 from hw.lane import Lane, lane_latency
 from hw.layer_design import LayerDesign, index_bits
 from hw.row_memory import RowMemory
@@ -104,13 +105,13 @@ class LaneArray(wiring.Component):
         ]
         has_moved = Signal()
         m.d.sync += has_moved.eq(self.moves)
-        spikes = self._delayed(m, self.spikes, "spikes", 1)
+        spikes = delayed(m, self.spikes, "spikes", 1)
         # Here, as spikes come late out of a memory.
-        spikes = self._delayed(m, spikes & has_moved.replicate(width), "spikes_moved", 3)
-        control = self._delayed(m, self.control, "control", 4)
+        spikes = delayed(m, spikes & has_moved.replicate(width), "spikes_moved", 3)
+        control = delayed(m, self.control, "control", 4)
         if this.input_bits > 1:
-            plane = self._delayed(m, self.plane, "plane", 4)
-        tag = self._delayed(m, Value.cast(self.tag), "tag", self.latency)
+            plane = delayed(m, self.plane, "plane", 4)
+        tag = delayed(m, Value.cast(self.tag), "tag", self.latency)
         m.d.comb += Value.cast(self.tag_after).eq(tag)
         weights = self._weights(m, memory.read_data)
         for number in range(this.lanes):
@@ -125,13 +126,6 @@ class LaneArray(wiring.Component):
                 m.d.comb += lane.plane.eq(plane)
         return m
 
-    def _delayed(self, m: Module, value: Value, name: str, cycles: int) -> Value:
-        for number in range(cycles):
-            register = Signal(len(value), name=f"{name}_{number}")
-            m.d.sync += register.eq(value)
-            value = register
-        return value
-
     def _weights(self, m: Module, row: Value) -> Value:
         """The register behind the memory: undecided weights drawn, all inverted where the word
         counts negative (-w s = (-w) s)."""
@@ -140,7 +134,7 @@ class LaneArray(wiring.Component):
         register = Signal(this.sign_bits, name="row_register")
         inverted: Value = Const(0, 1)
         if this.input_signed:
-            inverted = self._delayed(m, self.negative, "negative", 3).replicate(this.sign_bits)
+            inverted = delayed(m, self.negative, "negative", 3).replicate(this.sign_bits)
         signs = row[: this.sign_bits]
         if not this.sampled:
             m.d.sync += register.eq(signs ^ inverted)

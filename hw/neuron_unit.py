@@ -2,10 +2,10 @@
 """The neurons of a stepwise layer: sums of a step in, spikes or scores out, states kept."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value
-from amaranth.hdl import ValueLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.delayed import delayed
 from hw.design import Design, LayerDesign, index_bits
 from hw.neuron_update import NeuronUpdate
 from hw.row_memory import RowMemory
@@ -215,7 +215,7 @@ class NeuronUnit(wiring.Component):
             m.d.sync += stage.eq(stages[-1])
             stages.append(stage)
         done = stages[-1]
-        sums = self._delayed(m, copies[: count * this.potential_bits], "sums", 2)
+        sums = delayed(m, copies[: count * this.potential_bits], "sums", 2)
         sums = self._after_burn_in(m, sums, moves & end_of_step, is_last)
         read = Signal(count * state_shape.size)
         limits = Signal(this.threshold_row_bits)
@@ -276,13 +276,6 @@ class NeuronUnit(wiring.Component):
         self._observe(m, done, complete, write_row, emitted)
         return m
 
-    def _delayed(self, m: Module, value: ValueLike, name: str, cycles: int) -> Value:
-        for number in range(cycles):
-            register = Signal(len(Value.cast(value)), name=f"{name}_{number}")
-            m.d.sync += register.eq(value)
-            value = register
-        return value
-
     def _keep_room(self, m: Module) -> None:
         """Room for the end of another block's step, decided from what has been taken."""
         this = self._design.layers[self._index]
@@ -313,7 +306,7 @@ class NeuronUnit(wiring.Component):
             with m.If(is_last):
                 m.d.sync += count.eq(0)
         m.d.comb += counting.eq(count == burn_in)
-        gate = self._delayed(m, counting, "counting", 2)
+        gate = delayed(m, counting, "counting", 2)
         return sums & gate.replicate(len(sums))
 
     def _observe(

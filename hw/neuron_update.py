@@ -2,11 +2,11 @@
 """The arithmetic of one stepwise neuron in one step."""
 
 from amaranth import Cat, Module, Mux, Shape, Signal, Value, signed, unsigned
-from amaranth.hdl import ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.clamped import clamped
+from hw.delayed import delayed
 from hw.design import LayerDesign
 from hw.step_shapes import emission_shape, neuron_state, score_shape
 from model.description import NeuronKind, Reset
@@ -77,14 +77,6 @@ class NeuronUpdate(wiring.Component):
         m = Module()
         dynamics, kind = self._layer.dynamics, self._layer.kind
 
-        def after(value: ValueLike, name: str, cycles: int = 1) -> Value:
-            """The value some cycles later."""
-            for number in range(cycles):
-                register = Signal(Value.cast(value).shape(), name=f"{name}_{number}")
-                m.d.sync += register.eq(value)
-                value = register
-            return value
-
         def leaked(state: Value, shift: int, name: str) -> Value:
             """``state - (state >> shift)``: never farther from 0 than the state, so as wide."""
             register = Signal(state.shape(), name=name)
@@ -94,41 +86,45 @@ class NeuronUpdate(wiring.Component):
         state = self.state
         if kind is NeuronKind.DIFFUSED:
             fraction = dynamics.fraction_bits
-            excess = after(self.sum - self.threshold, "excess")
-            shifted = after(excess << after(self.gain, "shift"), "shifted")
+            excess = delayed(m, self.sum - self.threshold, "excess")
+            shifted = delayed(m, excess << delayed(m, self.gain, "shift"), "shifted")
             low, high = dynamics.emission_range()
             # Within the bounds in whole units, or a bound: the highest one with an empty fraction.
             whole = shifted >> fraction
             inside = Mux(whole >= high, high << fraction, shifted)
             drive = Signal(Shape(fraction + dynamics.emission_bits, dynamics.emission_signed))
             m.d.sync += drive.eq(Mux(whole < low, low << fraction, inside))
-            raised = after((drive + after(state.membrane, "kept", 3))[: len(drive)], "raised")
+            raised = delayed(
+                m, (drive + delayed(m, state.membrane, "kept", 3))[: len(drive)], "raised"
+            )
             m.d.sync += Cat(self.next_state.membrane, self.emitted).eq(raised)
             return m
         membrane_shape = signed(dynamics.membrane_bits)
         entering = self.sum << dynamics.fraction_bits
         limit: Value = self.threshold
         if kind is NeuronKind.INTEGRATOR:
-            kept, gain = after(state.membrane, "kept"), after(entering, "gain")
+            kept, gain = delayed(m, state.membrane, "kept"), delayed(m, entering, "gain")
         else:
             kept = leaked(state.membrane, dynamics.membrane_shift, "kept")
-            gain = after(entering, "gain")
+            gain = delayed(m, entering, "gain")
         if kind is NeuronKind.SPIKE_RESPONSE:
             trace = leaked(state.synapse, dynamics.synapse_shift, "trace")
-            traced = after(trace + gain, "traced")
-            synapse = after(clamped(traced, signed(dynamics.synapse_bits)), "synapse", 3)
-            gain = after(state.synapse, "gain_of_trace")
+            traced = delayed(m, trace + gain, "traced")
+            synapse = delayed(m, clamped(traced, signed(dynamics.synapse_bits)), "synapse", 3)
+            gain = delayed(m, state.synapse, "gain_of_trace")
             tired = leaked(state.refractory, dynamics.refractory_shift, "tired")
-            jumped = after(tired + dynamics.refractory_jump, "jumped")
-            jumped = after(clamped(jumped, unsigned(dynamics.refractory_bits)), "more_tired", 2)
+            jumped = delayed(m, tired + dynamics.refractory_jump, "jumped")
+            jumped = delayed(
+                m, clamped(jumped, unsigned(dynamics.refractory_bits)), "more_tired", 2
+            )
             m.d.comb += self.next_state.synapse.eq(synapse)
-            limit = after(limit + state.refractory, "limit", 3)
+            limit = delayed(m, limit + state.refractory, "limit", 3)
         else:
-            limit = after(limit, "limit", 3)
-        raised = after(kept + gain, "raised")
-        membrane = after(clamped(raised, membrane_shape), "membrane")
-        excess = after(membrane - limit, "excess")
-        membrane = after(membrane, "waiting")
+            limit = delayed(m, limit, "limit", 3)
+        raised = delayed(m, kept + gain, "raised")
+        membrane = delayed(m, clamped(raised, membrane_shape), "membrane")
+        excess = delayed(m, membrane - limit, "excess")
+        membrane = delayed(m, membrane, "waiting")
         fires = Signal()
         m.d.comb += fires.eq(excess >= 0 if kind is not NeuronKind.INTEGRATOR else 0)
         m.d.sync += [self.emitted.eq(fires), self.next_state.membrane.eq(membrane)]
@@ -141,6 +137,6 @@ class NeuronUpdate(wiring.Component):
             elif dynamics.reset is Reset.ZERO:
                 m.d.sync += self.next_state.membrane.eq(0)
         if kind is NeuronKind.SPIKE_RESPONSE:
-            tired = after(tired, "less_tired", 3)
+            tired = delayed(m, tired, "less_tired", 3)
             m.d.sync += self.next_state.refractory.eq(Mux(fires, jumped, tired))
         return m
