@@ -89,9 +89,11 @@ def record(network: Network, samples: np.ndarray, choice: Choice) -> Evaluations
         trace = run_stepwise(network, samples, record_states=True)
         return Evaluations(steps=(network.steps,), trace=trace)
     history: list[torch.Tensor] = []
-    found = evaluate(
-        network, samples, choice, seen=lambda _, states: history.append(states), record_states=True
-    )
+
+    def keep(_: int, states: torch.Tensor) -> None:
+        history.append(states.clone())  # they may be a view of what the next step changes
+
+    found = evaluate(network, samples, choice, seen=keep, record_states=True)
     inputs = torch.from_numpy(memory_inputs(network, samples).astype(np.int32))
     states = torch.stack(history, dim=1)
     trace = dataclasses.replace(found.trace, memory_inputs=inputs, memory_states=states)
