@@ -158,14 +158,14 @@ def _draw_steps(
         spikes = np.nonzero(given.numpy())
         name = "input" if layer == 0 else f"hidden layer {layer - 1}"
         _raster(axes[layer, 0], (*spikes, *given.shape), f"{name}: {len(spikes[0])} spikes")
-        membranes = states["membrane"][0, image].numpy()
-        counts = np.zeros(membranes.shape[1]) if is_output else trace.spikes[layer][0, image].sum(0)
+        golden = states["membrane"][0, image].numpy()
+        counts = np.zeros(golden.shape[1]) if is_output else trace.spikes[layer][0, image].sum(0)
         chosen = np.argsort(-np.asarray(counts), kind="stable")
         name = "output" if is_output else f"hidden layer {layer}"
         what = "all outputs, the class bold" if is_output else "the busiest"
         membranes(
             axes[layer, 1],
-            membranes,
+            golden,
             seen[layer],
             chosen if is_output else chosen[:_TRACES],
             winner if is_output else None,

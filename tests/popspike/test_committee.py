@@ -47,7 +47,7 @@ def committees(files: tuple[Path, Path], tmp_path: Path) -> dict[str, str]:
             "Seed must be given, 1 to 42949672",
         ),
         (("verify", "{single}", "--members", "2"), "Members and seed are of networks with a state"),
-        (("verify", "{stored}", "--step-results"), "Answers after every step must be of 1 member"),
+        (("verify", "{stored}", "--every", "1"), "Answers after every step must be of 1 member"),
         (("run", "{stored}", "--members", "4"), "Members must be at most the 3 that the network"),
         (
             ("run", "{drawn}", "--members", "2"),
@@ -103,7 +103,7 @@ def test_estimate_and_generate(popspike: Command, committees: dict[str, str]) ->
     side = json.loads(Path(facts["side_file"]).read_text())
     assert side["design"]["members"] == 5
     assert {field["name"] for field in side["fields"]["m_axis_result_tdata"]} >= {"votes", "score"}
-    assert Path(facts["images"][0]).read_bytes()[:5] == b"PSPK\x02"
+    assert Path(facts["images"][0]).read_bytes()[:5] == b"PSPK\x03"
 
 
 def other_kind() -> Network:
