@@ -132,10 +132,17 @@ class SpikingYardstick(FloatLayers):
 Yardstick = SpikingYardstick | LmuYardstick
 
 # Forms by the name that a file gives them; files without a name are of the first.
+_HALF_PEAK = float(np.finfo(np.float16).max)
 _FORMS: dict[str, type[SpikingYardstick] | type[LmuYardstick]] = {
     "spiking": SpikingYardstick,
     "lmu": LmuYardstick,
 }
+
+
+def _compact(array: np.ndarray) -> np.ndarray:
+    """The array in half the bytes where no value is changed by it."""
+    half = array.clip(-_HALF_PEAK, _HALF_PEAK).astype(np.float16)
+    return half if np.array_equal(half.astype(np.float32), array) else array
 
 
 def save_yardstick(yardstick: Yardstick, path: str | os.PathLike[str]) -> Path:
@@ -151,7 +158,7 @@ def save_yardstick(yardstick: Yardstick, path: str | os.PathLike[str]) -> Path:
         "inverse_temperature": yardstick.inverse_temperature,
         "metadata": dict(yardstick.metadata),
     }
-    tensors = {name: np.asarray(array, dtype=np.float32) for name, array in arrays.items()}
+    tensors = {name: _compact(np.asarray(array, np.float32)) for name, array in arrays.items()}
     return write_tensor_file(path, tensors, key=_KEY, description=description)
 
 
@@ -165,6 +172,10 @@ def load_yardstick(path: str | os.PathLike[str]) -> Yardstick:
     """
     path = Path(path)
     fields, tensors = read_tensor_file(path, key=_KEY, noun="Yardstick file", error=NetworkError)
+    tensors = {
+        name: array.astype(np.float32) if array.dtype == np.float16 else array
+        for name, array in tensors.items()
+    }
     try:
         if fields["format"] != YARDSTICK_VERSION:
             raise NetworkError(f"format must be {YARDSTICK_VERSION}, not {fields['format']!r}")

@@ -99,6 +99,21 @@ def test_file(recurrent: bool, tmp_path: Path) -> None:
     assert result.input_spikes is None
 
 
+def test_weights_of_16_bits_make_half_the_file_and_others_stay_exact(tmp_path: Path) -> None:
+    whole = made(recurrent=False)
+    rounded = tuple(each.astype(np.float16).astype(np.float32) for each in whole.weights)
+    large = (rounded[0] * 1e6, *rounded[1:])  # beyond what 16 bits hold
+    for weights, halves in ((whole.weights, 0), (rounded, 3), (large, 2)):
+        yardstick = dataclasses.replace(whole, weights=weights)
+        path = save_yardstick(yardstick, tmp_path / "a.safetensors")
+        stored = [array.dtype for name, array in load_file(path).items() if "weights" in name]
+        assert stored.count(np.float16) == halves
+        loaded = load_yardstick(path)
+        for found, wanted in zip(loaded.weights, weights, strict=True):
+            assert found.dtype == np.float32
+            assert np.array_equal(found, wanted)
+
+
 def test_form_that_is_not_known(tmp_path: Path) -> None:
     path = save_yardstick(made(recurrent=True), tmp_path / "some.safetensors")
     text = json.dumps({"format": 1, "form": "tape"})
