@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from model.encoding import NetworkError, checked_integer
-from model.neurons import Dynamics, NeuronKind
+from model.neurons import Dynamics, NeuronKind, signed_bounds
 
 __all__ = ["MAX_GAIN", "Layer", "pack_signs"]
 
@@ -185,9 +185,8 @@ class Layer:
     @property
     def input_range(self) -> tuple[int, int]:
         """Least and largest value of an input: 0 and 1 for spikes."""
-        if self.input_signed:
-            return -(1 << self.input_bits - 1), (1 << self.input_bits - 1) - 1
-        return 0, (1 << self.input_bits) - 1
+        bits = self.input_bits
+        return signed_bounds(bits) if self.input_signed else (0, (1 << bits) - 1)
 
     @property
     def input_peak(self) -> int:

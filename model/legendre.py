@@ -13,8 +13,10 @@ import numpy as np
 
 from model.encoding import MAX_STEPS, NetworkError, checked_integer
 
-__all__ = ["MAX_ORDER", "LegendreMemory", "MemoryWidths", "solve_coefficients"]
+__all__ = ["MAX_ORDER", "WIDTH_LIMITS", "LegendreMemory", "MemoryWidths", "solve_coefficients"]
 
+#: Least and largest C, F and G of a memory.
+WIDTH_LIMITS = {"coefficient_bits": (4, 15), "fraction_bits": (4, 20), "guard_bits": (0, 8)}
 #: Largest order of a memory.
 MAX_ORDER = 1024
 
@@ -113,9 +115,7 @@ class LegendreMemory(MemoryWidths):
             ("order", 2, MAX_ORDER),
             ("channels", 1, 1024),
             ("window", 2, MAX_STEPS),
-            ("coefficient_bits", 4, 15),
-            ("fraction_bits", 4, 20),
-            ("guard_bits", 0, 8),
+            *((noun, *limits) for noun, limits in WIDTH_LIMITS.items()),
             ("input_scale", 1, (1 << 16) - 1),
             ("input_shift", 1, 24),
             ("emission_bits", 2, 8),

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from model.legendre import LegendreMemory
+from model.neurons import signed_bounds
 
 __all__ = [
     "MemoryStates",
@@ -70,7 +71,7 @@ class MemoryStates:
     def _forward_pass(self, inputs: torch.Tensor) -> None:
         """g_i of all states."""
         memory = self._memory
-        low, high = _bounds(memory.multiplicand_bits)
+        low, high = signed_bounds(memory.multiplicand_bits)
         fraction, one = self._number(memory.coefficient_bits), self._number(1)
         # Terms c_i are computed once for each value that occurs.
         values, places = torch.unique(inputs.to(torch.int64).T.reshape(-1), return_inverse=True)
@@ -94,7 +95,7 @@ class MemoryStates:
     def _backward_pass(self) -> None:
         """r_i of all states, and each m_i as soon as its neighbours are known."""
         memory, order = self._memory, self._memory.order
-        low, high = _bounds(memory.multiplicand_bits)
+        low, high = signed_bounds(memory.multiplicand_bits)
         halved = self._number(memory.coefficient_bits + 1)
         work, spare = torch.empty_like(self._round_backward), torch.empty_like(self._round_backward)
         # r_{i+1} and r_{i+2}
@@ -115,7 +116,7 @@ class MemoryStates:
         guard, state = self._memory.guard_bits, self._state_rows[index]
         change.add_(self._number(1 << guard))
         torch.bitwise_right_shift(change, self._number(guard + 1), out=change)
-        torch.sub(change, state, out=state).clamp_(*_bounds(self._memory.state_bits))
+        torch.sub(change, state, out=state).clamp_(*signed_bounds(self._memory.state_bits))
 
     def _number(self, value: int) -> torch.Tensor:
         """A number as a tensor without axes, which operations take faster than an int."""
@@ -127,10 +128,6 @@ class MemoryStates:
         channels, count = self._shape
         values = self._states.reshape(order, channels, count).permute(2, 1, 0)
         return values.reshape(count, channels * order).to(torch.int32)
-
-
-def _bounds(bits: int) -> tuple[int, int]:
-    return -(1 << bits - 1), (1 << bits - 1) - 1
 
 
 def final_states(memory: LegendreMemory, inputs: np.ndarray | torch.Tensor) -> torch.Tensor:
@@ -184,7 +181,7 @@ def emissions(memory: LegendreMemory, states: torch.Tensor) -> torch.Tensor:
     offsets = torch.from_numpy(memory.read_offsets().astype(np.int32))
     shifts = torch.from_numpy(memory.emission_shifts.astype(np.int32))
     sent = (states[:, None] + offsets[None]) >> shifts
-    return sent.clamp_(*_bounds(memory.emission_bits)).to(torch.int8)
+    return sent.clamp_(*signed_bounds(memory.emission_bits)).to(torch.int8)
 
 
 def float_system(

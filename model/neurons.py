@@ -7,7 +7,7 @@ from typing import Any
 
 from model.encoding import MAX_STEPS, NetworkError
 
-__all__ = ["Dynamics", "NeuronKind", "Reset"]
+__all__ = ["Dynamics", "NeuronKind", "Reset", "signed_bounds"]
 
 
 class NeuronKind(enum.StrEnum):
@@ -159,9 +159,12 @@ class Dynamics:
     def emission_range(self) -> tuple[int, int]:
         """Least and largest integer that a neuron emits in a step: 0 and 1 for a spike."""
         bits = max(1, self.emission_bits)
-        if self.emission_signed:
-            return -(1 << bits - 1), (1 << bits - 1) - 1
-        return 0, (1 << bits) - 1
+        return signed_bounds(bits) if self.emission_signed else (0, (1 << bits) - 1)
+
+
+def signed_bounds(bits: int) -> tuple[int, int]:
+    """Least and largest integer in two's complement of a width."""
+    return -(1 << bits - 1), (1 << bits - 1) - 1
 
 
 def _signed_width(magnitude: int) -> int:

@@ -55,7 +55,7 @@ import numpy as np
 import torch
 
 from model.description import Layer
-from model.neurons import NeuronKind, Reset
+from model.neurons import NeuronKind, Reset, signed_bounds
 
 __all__ = ["Neurons", "by_sample", "check_exact", "member_signs"]
 
@@ -154,7 +154,7 @@ class Neurons:
         dynamics, membrane = self._dynamics, self.states["membrane"]
         membrane -= membrane >> dynamics.membrane_shift
         membrane += sums
-        membrane.clamp_(*_bounds(dynamics.membrane_bits))
+        membrane.clamp_(*signed_bounds(dynamics.membrane_bits))
         spikes = membrane >= self._thresholds
         if dynamics.reset is Reset.SUBTRACT:
             membrane -= spikes * self._thresholds
@@ -167,10 +167,10 @@ class Neurons:
         membrane, synapse, refractory = states["membrane"], states["synapse"], states["refractory"]
         membrane -= membrane >> dynamics.membrane_shift
         membrane += synapse
-        membrane.clamp_(*_bounds(dynamics.membrane_bits))
+        membrane.clamp_(*signed_bounds(dynamics.membrane_bits))
         synapse -= synapse >> dynamics.synapse_shift
         synapse += sums
-        synapse.clamp_(*_bounds(dynamics.synapse_bits))
+        synapse.clamp_(*signed_bounds(dynamics.synapse_bits))
         spikes = membrane >= self._thresholds + refractory
         refractory -= refractory >> dynamics.refractory_shift
         refractory += spikes * dynamics.refractory_jump
@@ -187,11 +187,7 @@ class Neurons:
         if self._step >= self._dynamics.burn_in:
             membrane = self.states["membrane"]
             membrane += sums
-            membrane.clamp_(*_bounds(self._dynamics.membrane_bits))
-
-
-def _bounds(bits: int) -> tuple[int, int]:
-    return -(1 << bits - 1), (1 << bits - 1) - 1
+            membrane.clamp_(*signed_bounds(self._dynamics.membrane_bits))
 
 
 def _dtype(layer: Layer) -> torch.dtype:

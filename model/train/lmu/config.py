@@ -6,7 +6,7 @@ import enum
 from typing import Any
 
 from model.encoding import MAX_STEPS
-from model.legendre import MAX_ORDER
+from model.legendre import MAX_ORDER, WIDTH_LIMITS
 from model.train.fields import Fields, check, plain, take_tables
 
 __all__ = ["Copies", "Ensemble", "LmuConfig", "LmuRule", "Memory", "Quantiser"]
@@ -53,9 +53,8 @@ class Memory:
         fields.whole("order", low=0, high=MAX_ORDER)
         check(self.order != 1, "Memory order", "0, or 2 and more", self.order)
         fields.whole("window", "input_peak", low=0, high=MAX_STEPS)
-        fields.whole("coefficient_bits", low=4, high=15)
-        fields.whole("fraction_bits", low=4, high=20)
-        fields.whole("guard_bits", low=0, high=8)
+        for noun, (low, high) in WIDTH_LIMITS.items():
+            fields.whole(noun, low=low, high=high)
         fields.whole("emission_bits", low=2, high=8)
         fields.whole("reads", low=1, high=64)
         fields.positive("spread")

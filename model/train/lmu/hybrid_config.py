@@ -5,6 +5,7 @@ import dataclasses
 import enum
 from typing import Any
 
+from model.legendre import MAX_ORDER, WIDTH_LIMITS
 from model.train.fields import Fields, check, plain, take_tables
 
 __all__ = ["HybridConfig", "HybridMemory", "HybridRule"]
@@ -41,11 +42,10 @@ class HybridMemory:
 
     def __post_init__(self) -> None:
         fields = Fields(self, "memory")
-        fields.whole("order", low=2, high=1024)
+        fields.whole("order", low=2, high=MAX_ORDER)
         fields.whole("channels", low=1, high=1024)
-        fields.whole("coefficient_bits", low=4, high=15)
-        fields.whole("fraction_bits", low=4, high=20)
-        fields.whole("guard_bits", low=0, high=8)
+        for noun, (low, high) in WIDTH_LIMITS.items():
+            fields.whole(noun, low=low, high=high)
         fields.positive("spread")
 
 

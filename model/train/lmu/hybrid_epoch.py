@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from model.data import Samples
 from model.description import SeriesEncoding
+from model.neurons import signed_bounds
 from model.spike_trains import check_series, series_integers
 from model.train.lmu.hybrid_config import HybridConfig, HybridRule
 from model.train.lmu.hybrid_network import HybridNetwork
@@ -104,7 +105,7 @@ class SeriesData:
             values = (values + noise * begun).round_().clamp_(low, high)
         if config.rule is HybridRule.FLOAT:
             return values
-        low, high = -(1 << config.bits - 1), (1 << config.bits - 1) - 1
+        low, high = signed_bounds(config.bits)
         return (values * 2.0**-encoding.shift).floor_().clamp_(low, high)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from model.description import LegendreMemory, SeriesEncoding
 from model.legendre_step import MemoryStates, float_system
+from model.neurons import signed_bounds
 from model.train.lmu.hybrid_config import HybridConfig
 from model.train.surrogate import round_through, signs
 
@@ -109,7 +110,7 @@ class HybridNetwork(nn.Module):
         self.config, self.encoding = config, encoding
         self.states = table.order * table.channels
         features = self.states + encoding.channels + hidden
-        self.bounds = (-(1 << config.bits - 1), (1 << config.bits - 1) - 1)
+        self.bounds = signed_bounds(config.bits)
         chance = torch.Generator().manual_seed(config.seed)
         self.encoder, self.kernel, self.readout = (
             nn.Parameter(torch.empty(shape).uniform_(-1, 1, generator=chance) * config.initial)
