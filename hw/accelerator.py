@@ -11,7 +11,7 @@ from hw.design import Design
 from hw.image_layout import LoadError, LoadState
 from hw.latency_counter import LatencyCounter
 from hw.loader import Loader
-from hw.register_map import ErrorFlags
+from hw.register_map import BootWord, ErrorFlags, LinkWord
 from hw.registers import RegisterBus, Registers
 from hw.spike_word import output_record, sample_beat
 
@@ -27,8 +27,8 @@ class Accelerator(wiring.Component):
         Capacity and fold.
     probes
         Add a port for each of `hw.core.probe_layouts`.
-    clock_hz
-        Clock, for the host's information; 0 if not known.
+    clock_hz, board
+        Clock and name of the board, for the host's information; see `hw.registers.Registers`.
 
     Members
     -------
@@ -43,6 +43,8 @@ class Accelerator(wiring.Component):
         Register window.
     errors : In(ErrorFlags)
         Raise a flag of the register window.
+    link : In(LinkWord), boot : In(BootWord), boot_write : Out(1), boot_slot : Out(8)
+        Of the board around it; see `hw.registers.Registers`.
     restart : In(1)
         Forget all samples that are in the core.
     running : Out(1), state : Out(LoadState), load_error : Out(LoadError)
@@ -55,16 +57,28 @@ class Accelerator(wiring.Component):
         The cycles of the sample whose records leave are being counted.
     """
 
-    def __init__(self, *, design: Design, probes: bool = False, clock_hz: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        design: Design,
+        probes: bool = False,
+        clock_hz: int = 0,
+        board: str | None = None,
+    ) -> None:
         self._design = design
         self._probes = probes
         self._clock_hz = clock_hz
+        self._board = board
         ports = {
             "i_network": In(stream.Signature(ByteBeat)),
             "i_sample": In(stream.Signature(sample_beat(design))),
             "o_record": Out(stream.Signature(output_record(design))),
             "bus": In(RegisterBus()),
             "errors": In(ErrorFlags),
+            "link": In(LinkWord),
+            "boot": In(BootWord),
+            "boot_write": Out(1),
+            "boot_slot": Out(8),
             "restart": In(1),
             "running": Out(1),
             "state": Out(LoadState),
@@ -86,7 +100,9 @@ class Accelerator(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         design = self._design
-        m.submodules.registers = registers = Registers(design=design, clock_hz=self._clock_hz)
+        m.submodules.registers = registers = Registers(
+            design=design, clock_hz=self._clock_hz, board=self._board
+        )
         loader = Loader(design=design)
         # One cycle later: a register write has come a long way.
         drop = Signal()
@@ -169,6 +185,10 @@ class Accelerator(wiring.Component):
             registers.config.eq(loader.config),
             registers.latency.eq(latency.latency),
             registers.errors.eq(self.errors),
+            registers.link.eq(self.link),
+            registers.boot.eq(self.boot),
+            self.boot_write.eq(registers.boot_write),
+            self.boot_slot.eq(registers.boot_slot),
         ]
         with m.If(refused & ~was_refused):
             m.d.comb += registers.errors.load.eq(1)

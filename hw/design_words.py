@@ -7,6 +7,7 @@ from typing import Any
 
 from amaranth.lib import data
 
+from hw.capacity_words import DynamicsWords, EventWords, LayerWords, MemoryWords
 from hw.design import Design, Fold, LayerDesign
 from hw.encoder_design import EncoderDesign
 from hw.image_layout import ENCODING_CODES
@@ -14,16 +15,13 @@ from hw.memory_design import MemoryDesign
 from hw.register_map import (
     EVENT_BASE,
     LAYER_BASE,
+    LAYER_END,
     LAYER_STRIDE,
     PROTOCOL_VERSION,
     REGISTER_MAGIC,
     CapacityWord,
     CommitteeWord,
-    DynamicsWords,
-    EventWords,
     FoldWord,
-    LayerWords,
-    MemoryWords,
     SizeWord,
     register_address,
 )
@@ -40,14 +38,11 @@ _ENCODINGS = {code: name for name, code in ENCODING_CODES.items()}
 _INPUTS = ("pixels", "words", "events")
 _MOST_MEMBERS = 255
 _ENCODER_SHIFTS = ("shift_of_states", "shift_of_series", "shift_of_neurons")
-# Behind the words of single-spike layers are those of the active network.
-_SINGLE_SPIKE_END = 240
 
 
 def max_layers(design: Design) -> int:
     """Layers that the window can describe."""
-    end = EVENT_BASE if design.is_stepwise else _SINGLE_SPIKE_END
-    return (end - LAYER_BASE) // _stride(design.is_stepwise)
+    return (LAYER_END - LAYER_BASE) // _stride(design.is_stepwise)
 
 
 def _stride(is_stepwise: bool) -> int:

@@ -3,36 +3,41 @@
 
 `REGISTERS` is the only definition; the gateware builds its read multiplexer from it, the host
 packs and unpacks with the same structures, and the documentation prints it. The first 64 bytes
-never move. `hw.design_words` puts a design into registers and rebuilds it from them.
+never move. Words of layers stand in `hw.capacity_words`; `hw.design_words` puts a design into
+registers and rebuilds it from them.
 """
 
 import dataclasses
+import zlib
 
-from amaranth.lib import data
+from amaranth.lib import data, enum
 
+from hw.capacity_words import DynamicsWords, EventWords, LayerWords, MemoryWords
 from hw.image_layout import LoadError, LoadState
 
 __all__ = [
     "COUNTER_BITS",
     "EVENT_BASE",
     "LAYER_BASE",
+    "LAYER_END",
     "LAYER_STRIDE",
+    "NOT_FROM_FLASH",
     "PROTOCOL_VERSION",
     "REGISTERS",
     "REGISTER_MAGIC",
+    "BootState",
+    "BootWord",
     "CapacityWord",
     "CommitteeWord",
     "ControlWord",
-    "DynamicsWords",
     "ErrorFlags",
-    "EventWords",
     "FoldWord",
-    "LayerWords",
-    "MemoryWords",
+    "LinkWord",
     "NetworkWord",
     "Register",
     "SizeWord",
     "StatusWord",
+    "board_code",
     "register_address",
     "register_rows",
 ]
@@ -40,14 +45,18 @@ __all__ = [
 #: First register: "PSPK", first letter in the lowest byte.
 REGISTER_MAGIC = int.from_bytes(b"PSPK", "little")
 #: Version of registers and frames.
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 #: Bits of all counters but that of the cycles, which has 32; they wrap around.
 COUNTER_BITS = 24
 #: Address of the first layer's words, and bytes of `LayerWords`; in a stepwise design
 #: `DynamicsWords` of as many bytes stand behind those of each layer.
 LAYER_BASE, LAYER_STRIDE = 64, 16
+#: First address that no layer's words reach.
+LAYER_END = 192
 #: Address of `EventWords`, or `MemoryWords`.
 EVENT_BASE = 224
+#: `BootWord.slot` while the network did not come from flash.
+NOT_FROM_FLASH = 0xFF
 
 
 class CapacityWord(data.Struct):
@@ -83,87 +92,6 @@ class FoldWord(data.Struct):
     readouts: data.ArrayLayout(4, 4)
 
 
-class LayerWords(data.Struct):
-    """Capacity and fold of a layer. ``kind``: 0 single-spike, 1 LIF, 2 spike response, 3 diffused
-    quantiser, 4 integrator; ``sets`` (weight sets), ``sampled`` (weights may be drawn), ``spram``
-    (the layer that is in SPRAM if one is), ``input_bits`` and ``input_signed`` (what an input
-    is)."""
-
-    fan_in: 16
-    neurons: 16
-    lanes: 16
-    inputs_per_cycle: 16
-    times_per_cycle: 16
-    potential_bits: 8
-    threshold_bits: 8
-    kind: 8
-    sets: 8
-    sampled: 1
-    spram: 1
-    input_bits: 4
-    input_signed: 1
-    zero: 9
-
-
-class DynamicsWords(data.Struct):
-    """`model.neurons.Dynamics` of a layer of a stepwise design; ``reset``: 0 none, 1 subtract,
-    2 to zero."""
-
-    refractory_jump: 24
-    fraction_bits: 4
-    membrane_shift: 4
-    synapse_shift: 4
-    refractory_shift: 4
-    reset: 2
-    zero: 6
-    burn_in: 16
-    membrane_bits: 8
-    synapse_bits: 8
-    refractory_bits: 8
-    emission_bits: 4
-    emission_signed: 1
-    more_zero: 35
-
-
-class EventWords(data.Struct):
-    """`model.encoding.EventEncoding` of a design with event encoding."""
-
-    width: 13
-    height: 13
-    left: 12
-    top: 12
-    crop_width: 13
-    crop_height: 13
-    shift: 4
-    merge_polarity: 1
-    bin_us: 31
-    steps: 16
-
-
-class MemoryWords(data.Struct):
-    """`hw.memory_design.MemoryDesign` of a design with a Legendre memory; of a recurrent one
-    (``is_recurrent``) also ``series_channels`` and the encoder's shifts of states, series and
-    hidden neurons: its other sizes follow."""
-
-    order: 12
-    channels: 12
-    coefficient_bits: 8
-    fraction_bits: 8
-    guard_bits: 4
-    emission_bits: 4
-    reads: 8
-    input_shift: 8
-    scale_bits: 8
-    values: 24
-    input_bits: 5
-    is_recurrent: 1
-    series_channels: 11
-    shift_of_states: 3
-    shift_of_series: 3
-    shift_of_neurons: 3
-    zero: 6
-
-
 class StatusWord(data.Struct):
     """``state`` (0 no network, 1 loading, 2 active) and ``load_error`` (why the last image was
     refused, `hw.image_layout.LoadError`; 0 from the first byte of the next image on)."""
@@ -183,6 +111,38 @@ class ErrorFlags(data.Struct):
     frame: 1
     load: 1
     request: 1
+
+
+class LinkWord(data.Struct):
+    """``divisor`` (clock cycles a bit of the serial line now) and ``built`` (after reset); both 0
+    where the link is no serial line. Writing ``divisor`` changes it, to 2..``built``; ``built``
+    is only read."""
+
+    divisor: 16
+    built: 16
+
+
+class BootState(enum.Enum, shape=8):
+    """What loading from flash does."""
+
+    #: Nothing; no flash boot was built, or the last one is over.
+    IDLE = 0
+    #: A network is being looked for or loaded.
+    BUSY = 1
+    #: No slot holds a network that this gateware takes.
+    NONE_VALID = 2
+
+
+class BootWord(data.Struct):
+    """``slot`` (of flash, that the network came from; `NOT_FROM_FLASH`: from elsewhere; write: load
+    the network of that slot), ``slots`` (0: no flash boot was built), ``state`` (`BootState`) and
+    ``resident`` (a network was in the bitstream). All but ``slot`` is only read."""
+
+    slot: 8
+    slots: 8
+    state: 8
+    resident: 1
+    zero: 7
 
 
 class ControlWord(data.Struct):
@@ -305,6 +265,26 @@ REGISTERS = (
     ),
     Register(address=60, name="clock_hz", access="read", meaning="clock in Hz, 0 if not known"),
     Register(
+        address=192,
+        name="link",
+        access="read, write",
+        meaning="speed of the serial line, in clock cycles a bit",
+        layout=LinkWord,
+    ),
+    Register(
+        address=196,
+        name="boot",
+        access="read, write",
+        meaning="networks in flash",
+        layout=BootWord,
+    ),
+    Register(
+        address=200,
+        name="board",
+        access="read",
+        meaning="CRC-32 of the board's name, 0 if not known",
+    ),
+    Register(
         address=240,
         name="network_size",
         access="read",
@@ -340,6 +320,12 @@ def register_address(name: str) -> int:
     return next(register.address for register in REGISTERS if register.name == name)
 
 
+def board_code(name: str | None) -> int:
+    """Value of the ``board`` register: CRC-32 (that of zlib) of a board's command-line name, 0 for
+    none."""
+    return 0 if name is None else zlib.crc32(name.encode())
+
+
 def register_rows() -> list[tuple[str, str, str, str]]:
     """Rows of a table: byte address, name, access, meaning with the bit numbers of the fields."""
     rows = []
@@ -369,5 +355,10 @@ def _meaning(register: Register) -> str:
             parts.append(f"{name} [{bits}]")
     states = ", ".join(f"{state.value} {state.name.lower()}" for state in LoadState)
     errors = ", ".join(f"{error.value} {error.name.lower()}" for error in LoadError)
-    more = f"; state: {states}; load_error: {errors}" if register.layout is StatusWord else ""
+    more = {
+        StatusWord: f"; state: {states}; load_error: {errors}",
+        BootWord: "; state: "
+        + ", ".join(f"{each.value} {each.name.lower()}" for each in BootState)
+        + f"; slot {NOT_FROM_FLASH}: not from flash",
+    }.get(register.layout, "")
     return f"{register.meaning}: {', '.join(parts)}{more}"

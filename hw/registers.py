@@ -11,12 +11,15 @@ from hw.design_words import design_words
 from hw.image_layout import LoadError, LoadState
 from hw.register_map import (
     COUNTER_BITS,
+    BootWord,
     CommitteeWord,
     ControlWord,
     ErrorFlags,
+    LinkWord,
     NetworkWord,
     SizeWord,
     StatusWord,
+    board_code,
     register_address,
 )
 
@@ -76,11 +79,17 @@ class Registers(wiring.Component):
         Its words are constants of the window.
     clock_hz
         Clock, for the host's information; 0 if not known.
+    board
+        Command-line name of the board, for the host's information; none if not known.
 
     Members
     -------
     bus : In(RegisterBus)
         The window.
+    link : In(LinkWord), boot : In(BootWord)
+        What these registers show.
+    boot_write : Out(1), boot_slot : Out(8)
+        The host wants the network of a slot of the flash. The link lets no other slot through.
     running, state, load_error, fingerprint, members, sample_values, config : In
         From the loader.
     sample_done : In(1)
@@ -99,9 +108,10 @@ class Registers(wiring.Component):
         The choice is another one than in the cycle before.
     """
 
-    def __init__(self, *, design: Design, clock_hz: int = 0) -> None:
+    def __init__(self, *, design: Design, clock_hz: int = 0, board: str | None = None) -> None:
         self._design = design
         self._clock_hz = clock_hz
+        self._board = board
         self._words = design_words(design)
         hidden = sum(layer.inputs_per_cycle for layer in design.layers[1:])
         super().__init__(
@@ -119,6 +129,10 @@ class Registers(wiring.Component):
                 "hidden_spikes": In(range(hidden + 1)),
                 "latency": In(COUNTER_BITS),
                 "errors": In(ErrorFlags),
+                "link": In(LinkWord),
+                "boot": In(BootWord),
+                "boot_write": Out(1),
+                "boot_slot": Out(8),
                 "drop": Out(1),
                 "choice": Out(choice_layout(design)),
                 "chosen": Out(1),
@@ -144,7 +158,9 @@ class Registers(wiring.Component):
         m.d.sync += flags.eq((flags.as_value() & ~clear.as_value()) | self.errors.as_value())
         control = Signal(ControlWord)
         m.d.comb += control.eq(bus.write_data)
+        m.d.comb += self.boot_slot.eq(bus.write_data)
         with m.If(bus.write):
+            m.d.comb += self.boot_write.eq(self._is_at("boot"))
             with m.If(self._is_at("errors")):
                 m.d.comb += clear.eq(bus.write_data)
             with m.If(self._is_at("control")):
@@ -169,6 +185,8 @@ class Registers(wiring.Component):
             "input_spikes": input_spikes,
             "hidden_spikes": hidden_spikes,
             "latency": self.latency,
+            "link": self.link,
+            "boot": self.boot,
             "network_size": size,
             "network": network,
         }
@@ -176,6 +194,7 @@ class Registers(wiring.Component):
             live |= self._add_choice(m)
         words = dict(self._words)
         words[register_address("clock_hz")] = self._clock_hz
+        words[register_address("board")] = board_code(self._board)
         words.update({register_address(name): value for name, value in live.items()})
         m.d.sync += bus.read_data.eq(0)
         with m.Switch(bus.address[2:]):

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hw.capacity_words import EventWords
 from hw.design import Design, Fold
 from hw.design_words import design_from_words, design_words, max_layers
 from hw.register_map import (
@@ -12,7 +14,7 @@ from hw.register_map import (
     LAYER_BASE,
     LAYER_STRIDE,
     REGISTERS,
-    EventWords,
+    BootState,
     register_address,
     register_rows,
 )
@@ -96,7 +98,7 @@ def test_every_option_of_a_design_is_told(early_stop, banks):
     ("name", "value", "text"),
     [
         ("magic", 0, "Register magic must be 0x4b505350, not 0x00000000"),
-        ("protocol", 1, "Protocol version must be 3, not 1"),
+        ("protocol", 1, "Protocol version must be 4, not 1"),
         (
             "design_hash",
             1,
@@ -115,15 +117,15 @@ def test_too_many_layers_for_the_window():
     layer = dataclasses.replace(layer, fan_in=4, neurons=4)
     design = Design(layers=(layer,) * 12, steps=4)
     text = refused(Registers, ValueError, design=design)
-    assert text == "Layers must number at most 11, not 12"
+    assert text == "Layers must number at most 8, not 12"
 
 
 def test_addresses_do_not_meet():
     addresses = [register.address for register in REGISTERS]
     single = two_layers()
     stepwise = stepwise_design(make_network((4, 3, 2), seed=1))
-    assert (max_layers(single), max_layers(stepwise)) == (11, 5)
-    ends = LAYER_BASE + 11 * LAYER_STRIDE, LAYER_BASE + 5 * 2 * LAYER_STRIDE
+    assert (max_layers(single), max_layers(stepwise)) == (8, 4)
+    ends = LAYER_BASE + 8 * LAYER_STRIDE, LAYER_BASE + 4 * 2 * LAYER_STRIDE
     event_words = list(range(EVENT_BASE, EVENT_BASE + size_of(EventWords), 4))
     for here in (
         addresses + list(range(LAYER_BASE, ends[0], 4)),
@@ -136,7 +138,7 @@ def test_addresses_do_not_meet():
 
 def test_window_shows_design_state_and_counters():
     design = two_layers(folds=((4, 2, 1), (4, 1, 1)))
-    dut = Registers(design=design, clock_hz=12_000_000)
+    dut = Registers(design=design, clock_hz=12_000_000, board="icebreaker")
 
     async def bench(ctx):
         async def read(name):
@@ -162,6 +164,11 @@ def test_window_shows_design_state_and_counters():
         ctx.set(dut.config, {"steps": 3, "readout": 2, "layers": [{}, {"neurons": 4}]})
         assert await read("network_size") == 0x00040009
         assert await read("network") == 0x00020003
+        assert await read("board") == zlib.crc32(b"icebreaker")
+        ctx.set(dut.link, {"divisor": 8, "built": 208})
+        assert await read("link") == 208 << 16 | 8
+        ctx.set(dut.boot, {"slot": 0xFF, "slots": 4, "state": BootState.BUSY, "resident": 1})
+        assert await read("boot") == 0x010104FF
         first = await read("cycles")
         assert await read("cycles") == first + 1
         ctx.set(dut.sample_done, 1)
