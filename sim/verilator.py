@@ -229,6 +229,7 @@ def build_executable(
     *,
     sources: Sequence[Path],
     harness: Sequence[Path],
+    headers: Sequence[Path] = (),
     top: str,
     defines: dict[str, str] | None = None,
     trace: bool = False,
@@ -246,6 +247,8 @@ def build_executable(
         Verilog files.
     harness
         C++ files, one with ``main``.
+    headers
+        What they include.
     top
         Name of the Verilog top module.
     defines
@@ -280,7 +283,7 @@ def build_executable(
         optimize,
         *flags,
         *sorted(map(str, tool_versions().items())),
-        *(path.read_text() for path in (*sources, *harness)),
+        *(path.read_text() for path in (*sources, *harness, *headers)),
     ]
 
     def build(folder: Path) -> None:

@@ -4,9 +4,13 @@
 The host cannot tell it from a board: the same frames travel bit by bit through the same UART.
 Run ``python -m sim.virtual_board DESIGN.json`` to start one by hand; it prints its terminal and
 runs until the standard input ends.
+
+A stepped board has no terminal: its time passes only while its transport is read, so that the same
+calls give the same cycles, however busy the machine is.
 """
 
 import argparse
+import dataclasses
 import json
 import select
 import shutil
@@ -16,25 +20,39 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
-from firmware.transport import Closing, LinkError, PtyTransport
+from firmware.transport import Closing, LinkError, PtyTransport, Transport
 from hw.board_top import BoardTop
 from hw.design import Design
 from hw.export import to_verilog
 from sim.cells import cell_models
 from sim.verilator import build_executable, cached_build, check_tools, tool_versions
 
-__all__ = ["DEFAULT_DIVISOR", "VirtualBoard", "build_virtual_board", "main"]
+__all__ = [
+    "DEFAULT_DIVISOR",
+    "LineUse",
+    "SteppedTransport",
+    "VirtualBoard",
+    "build_virtual_board",
+    "main",
+]
 
 #: Clock cycles a bit: the fewer, the faster a byte in simulation.
 DEFAULT_DIVISOR = 2
 
 _HARNESS = Path(__file__).parent / "harness" / "virtual_board.cpp"
-_START_SECONDS = 20.0
+_HEADERS = (Path(__file__).parent / "harness" / "uart_line.h",)
+_ANSWER_SECONDS = 20.0
 _STOP_SECONDS = 5.0
+# Clock of a stepped board that was given none.
+_STEPPED_CLOCK_HZ = 1_000_000
 
 
 def build_virtual_board(
-    design: Design, *, divisor: int = DEFAULT_DIVISOR, cache: Path | None = None
+    design: Design,
+    *,
+    divisor: int = DEFAULT_DIVISOR,
+    clock_hz: int = 0,
+    cache: Path | None = None,
 ) -> Path:
     """Compile the board of a design, or find what an earlier call compiled.
 
@@ -43,7 +61,9 @@ def build_virtual_board(
     design
         Capacity and fold; samples must be pixels.
     divisor
-        Clock cycles a bit of the line.
+        Clock cycles a bit of the line after a reset.
+    clock_hz
+        Clock that the board says it has; 0 if not known.
     cache
         Folder of builds; the user's cache folder if not given.
 
@@ -65,18 +85,21 @@ def build_virtual_board(
         "virtual board",
         json.dumps(design.to_json(), sort_keys=True),
         str(divisor),
+        str(clock_hz),
         version("amaranth"),
         *sorted(map(str, tool_versions().items())),
-        *(path.read_text() for path in (*generator, *cell_models(design), _HARNESS)),
+        *(p.read_text() for p in (*generator, *cell_models(design), _HARNESS, *_HEADERS)),
     ]
 
     def build(folder: Path) -> None:
         """Fill the folder with the executable."""
         verilog = folder / "board.v"
-        verilog.write_text(to_verilog(BoardTop(design=design, divisor=divisor), name="board"))
+        board = BoardTop(design=design, divisor=divisor, clock_hz=clock_hz)
+        verilog.write_text(to_verilog(board, name="board"))
         executable = build_executable(
             sources=[verilog, *cell_models(design)],
             harness=[_HARNESS],
+            headers=_HEADERS,
             top="board",
             defines={"DIVISOR": str(divisor)},
             cache=cache,
@@ -84,6 +107,23 @@ def build_virtual_board(
         shutil.copy2(executable, folder / "simulator")
 
     return cached_build(key, build, cache=cache) / "simulator"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LineUse:
+    """How a line was used since a board was started.
+
+    Parameters
+    ----------
+    cycles
+        Clock cycles that have passed.
+    to_board, from_board
+        Cycles in which bits of a byte were on the line to the board, and from it.
+    """
+
+    cycles: int
+    to_board: int
+    from_board: int
 
 
 class VirtualBoard(Closing):
@@ -94,16 +134,29 @@ class VirtualBoard(Closing):
     design
         Capacity and fold; samples must be pixels.
     divisor
-        Clock cycles a bit of the line.
+        Clock cycles a bit of the line after a reset.
+    clock_hz
+        Clock that the board says it has. If it is not 0, the line has ``clock_hz`` divided by the
+        speed of the terminal as cycles a bit, as with a serial port.
+    stepped
+        No terminal; time passes only while the transport is read, or in `run`.
     cache
         Folder of builds; the user's cache folder if not given.
     """
 
     def __init__(
-        self, design: Design, *, divisor: int = DEFAULT_DIVISOR, cache: Path | None = None
+        self,
+        design: Design,
+        *,
+        divisor: int = DEFAULT_DIVISOR,
+        clock_hz: int = 0,
+        stepped: bool = False,
+        cache: Path | None = None,
     ) -> None:
         self._design = design
         self._divisor = divisor
+        self._clock_hz = clock_hz
+        self._stepped = stepped
         self._cache = cache
         self._process: subprocess.Popen[str] | None = None
         self._path = ""
@@ -123,23 +176,30 @@ class VirtualBoard(Closing):
         LinkError
             If the board does not start.
         """
-        executable = build_virtual_board(self._design, divisor=self._divisor, cache=self._cache)
+        executable = build_virtual_board(
+            self._design, divisor=self._divisor, clock_hz=self._clock_hz, cache=self._cache
+        )
         self._process = process = subprocess.Popen(
-            [executable],
+            [executable, str(self._clock_hz), *(["stepped"] if self._stepped else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], _START_SECONDS)
-        self._path = process.stdout.readline().strip() if ready else ""
+        self._path = self._answer(process)
         if not self._path:
             process.kill()
             _, reason = process.communicate()
             self._process = None
             raise LinkError(f"The virtual board does not start: {reason.strip() or 'no answer'}")
         return self._path
+
+    @staticmethod
+    def _answer(process: subprocess.Popen[str]) -> str:
+        """One line, or nothing if none comes in time."""
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], _ANSWER_SECONDS)
+        return process.stdout.readline().strip() if ready else ""
 
     def close(self) -> None:
         """Power off; harmless when repeated."""
@@ -152,13 +212,90 @@ class VirtualBoard(Closing):
             process.kill()
             process.communicate()
 
-    def connect(self) -> PtyTransport:
-        """Open the terminal."""
+    def connect(self) -> Transport:
+        """Open the terminal, or, stepped, take the line."""
+        if self._stepped:
+            clock_hz = self._clock_hz or _STEPPED_CLOCK_HZ
+            return SteppedTransport(self, clock_hz=clock_hz, divisor=self._divisor)
         return PtyTransport(self._path)
+
+    def reset(self) -> None:
+        """Pulse the reset pin."""
+        self.command("reset")
+
+    def power_cycle(self) -> None:
+        """Take the power away and give it back; what is on the line is lost."""
+        self.command("power")
+
+    def line_use(self) -> LineUse:
+        """How the line was used so far."""
+        cycles, to_board, from_board = map(int, self.command("cycles").split())
+        return LineUse(cycles=cycles, to_board=to_board, from_board=from_board)
+
+    def run(self, cycles: int) -> bytes:
+        """Let clock cycles of a stepped board pass; return the bytes that came meanwhile."""
+        return _from_hex(self.command(f"run {cycles}"))
+
+    def command(self, text: str) -> str:
+        """Give a command of ``sim/harness/virtual_board.cpp``; return its answer.
+
+        Raises
+        ------
+        LinkError
+            If the board is off or does not know the command.
+        """
+        process = self._process
+        if process is None or process.stdin is None:
+            raise LinkError("The virtual board is off")
+        try:
+            process.stdin.write(f"{text}\n")
+            process.stdin.flush()
+        except OSError as error:
+            raise LinkError(f"The virtual board is gone: {error}") from None
+        answer = self._answer(process)
+        if not answer or answer.startswith("unknown"):
+            raise LinkError(f"The virtual board does not answer: {answer or text.split()[0]}")
+        return answer
 
     def __enter__(self) -> Self:
         self.start()
         return super().__enter__()
+
+
+class SteppedTransport(Transport):
+    """The line of a stepped board: its time passes while this is read.
+
+    Parameters
+    ----------
+    board
+        A stepped board that runs.
+    clock_hz
+        What makes its cycles seconds.
+    divisor
+        Clock cycles a bit.
+    """
+
+    def __init__(self, board: VirtualBoard, *, clock_hz: int, divisor: int) -> None:
+        self._board = board
+        self._clock_hz = clock_hz
+        self.baud = clock_hz // divisor
+
+    def write(self, message: bytes) -> None:
+        """Put bytes on the line; no time passes."""
+        if message:
+            self._board.command(f"send {message.hex()}")
+
+    def read(self, timeout: float) -> bytes:
+        """Let time pass until bytes have come and no more do, or ``timeout`` simulated seconds."""
+        cycles = max(1, round(timeout * self._clock_hz))
+        return _from_hex(self._board.command(f"receive {cycles}"))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _from_hex(answer: str) -> bytes:
+    return b"" if answer == "-" else bytes.fromhex(answer)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,18 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// A board in software: the gateware of BoardTop, its UART pins behind a pseudo terminal.
+// A board in software: the gateware of BoardTop, with a host's side of its line.
 //
-//   simulator
+//   simulator CLOCK_HZ          the line is a pseudo terminal
+//   simulator CLOCK_HZ stepped  the line is driven by commands
 //
-// Prints the path of the terminal on the standard output, one line. Ends when the standard input
-// ends, or on SIGTERM. DIVISOR is the number of clock cycles a bit.
+// Prints the path of the terminal (or "stepped") on the standard output, one line. Then it takes
+// commands, one a line, and answers each with one line. Ends when the standard input ends, or on
+// SIGTERM. DIVISOR is the number of clock cycles a bit at first. If CLOCK_HZ is not 0, the speed of
+// the terminal decides later ones.
 //
-// While bytes flow the simulation runs as fast as it can. After IDLE_CYCLES cycles without any it
-// only creeps, so that a forgotten board does not keep a processor busy.
+//   reset           pulse the reset pin; what is on the line stays
+//   power           power fails and comes back; what is on the line is lost
+//   cycles          answers: clock cycles since the start, cycles in which the line to the board
+//                   was busy, the same from the board
+//   divisor N       stepped only: clock cycles a bit, for what is sent from now on
+//   send HEX        stepped only: bytes for the board; no time passes
+//   run N           stepped only: let N cycles pass; answers: bytes from the board in hex, or "-"
+//   receive N       stepped only: the same, at most N cycles, until bytes came and no more do
+//
+// With a terminal the simulation runs as fast as it can while bytes flow. After IDLE_CYCLES cycles
+// without any it only creeps, so that a forgotten board does not keep a processor busy. Stepped,
+// time passes only when a command says so: the same commands give the same cycles.
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -20,16 +34,17 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <deque>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "Vtop.h"
+#include "uart_line.h"
 #include "verilated.h"
 
 namespace {
 
-constexpr int kDivisor = DIVISOR;
 constexpr long kChunk = 2000;
 constexpr long kIdleCycles = 2'000'000;
 constexpr int kIdleWait = 20;  // ms
@@ -42,145 +57,291 @@ volatile sig_atomic_t stopped = 0;
     std::exit(1);
 }
 
-// Bytes from the host, as levels of the line, one for each cycle.
-class Sender {
+// The gateware and the line.
+class Board {
   public:
-    void push(uint8_t byte) { bytes_.push_back(byte); }
-    bool idle() const { return bits_ == 0 && bytes_.empty(); }
-    size_t waiting() const { return bytes_.size(); }
+    Board() { make(); }
+    ~Board() { top_->final(); }
 
-    int level() {
-        if (timer_ == 0) {
-            if (bits_ > 0) {
-                shift_ = (shift_ >> 1) | 0x200;
-                --bits_;
-            }
-            if (bits_ == 0 && !bytes_.empty()) {
-                shift_ = 0x200 | (bytes_.front() << 1);
-                bytes_.pop_front();
-                bits_ = 10;
-            }
-            if (bits_ == 0) return 1;
-            timer_ = kDivisor;
-        }
-        --timer_;
-        return shift_ & 1;
+    void send(uint8_t byte) { sender_.push(byte, divisor_); }
+    size_t waiting() const { return sender_.waiting(); }
+    bool sends() const { return !sender_.idle(); }
+    bool receives() const { return !receiver_.idle(); }
+    void set_divisor(int divisor) { divisor_ = divisor; }
+    int divisor() const { return divisor_; }
+
+    // One clock cycle; true when a byte came.
+    bool cycle(uint8_t& byte) {
+        top_->rx = sender_.level();
+        tick();
+        return receiver_.level(top_->tx, divisor_, byte);
+    }
+
+    void reset() {
+        uint8_t byte;
+        top_->rst = 1;
+        for (int i = 0; i < 4; ++i) cycle(byte);
+        top_->rst = 0;
+    }
+
+    void power() {
+        sender_.cut();
+        receiver_.cut();
+        top_->final();
+        make();
+    }
+
+    std::string cycles() const {
+        return std::to_string(cycles_) + " " + std::to_string(sender_.busy_cycles()) + " " +
+               std::to_string(receiver_.busy_cycles());
     }
 
   private:
-    std::deque<uint8_t> bytes_;
-    unsigned shift_ = 0x3ff;
-    int bits_ = 0;
-    int timer_ = 0;
+    // As after configuration: every memory and register as it is initially.
+    void make() {
+        top_.reset();
+        context_ = std::make_unique<VerilatedContext>();
+        top_ = std::make_unique<Vtop>(context_.get());
+        top_->rx = 1;
+        top_->rst = 1;
+        for (int i = 0; i < 4; ++i) tick();
+        top_->rst = 0;
+    }
+
+    void tick() {
+        top_->clk = 0;
+        top_->eval();
+        top_->clk = 1;
+        top_->eval();
+        ++cycles_;
+    }
+
+    std::unique_ptr<VerilatedContext> context_;
+    std::unique_ptr<Vtop> top_;
+    Sender sender_;
+    Receiver receiver_;
+    int divisor_ = DIVISOR;
+    uint64_t cycles_ = 0;
 };
 
-// Levels of the line to bytes for the host; a bit is taken in its middle.
-class Receiver {
+#ifdef __linux__
+// Speeds beside the standard ones; the header that has this does not go with <termios.h>.
+struct Termios2 {
+    tcflag_t iflag, oflag, cflag, lflag;
+    cc_t line, cc[19];
+    speed_t ispeed, ospeed;
+};
+constexpr unsigned long kGetTermios2 = _IOR('T', 0x2A, Termios2);
+constexpr unsigned long kSetTermios2 = _IOW('T', 0x2B, Termios2);
+constexpr tcflag_t kSpeedMask = 0x100F, kOtherSpeed = 0x1000;
+#endif
+
+// The pseudo terminal.
+class Terminal {
   public:
-    // True when a byte is complete.
-    bool level(int value, uint8_t& byte) {
-        if (bits_ == 0) {
-            if (!value) {
-                bits_ = 10;
-                timer_ = kDivisor / 2;
-            }
-            return false;
-        }
-        if (--timer_ > 0) return false;
-        timer_ = kDivisor;
-        --bits_;
-        if (bits_ == 9) {
-            if (value) bits_ = 0;
-        } else if (bits_ > 0) {
-            shift_ = (shift_ >> 1) | (value << 7);
-        } else if (value) {
-            byte = shift_;
-            return true;
-        }
-        return false;
+    explicit Terminal(long baud) {
+        board_ = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
+        if (board_ < 0 || grantpt(board_) || unlockpt(board_))
+            fail("cannot open a pseudo terminal");
+        // Kept open, so that the terminal outlives a host that leaves.
+        host_side_ = open(ptsname(board_), O_RDWR | O_NOCTTY);
+        termios settings;
+        if (host_side_ < 0 || tcgetattr(host_side_, &settings)) fail("cannot open the terminal");
+        cfmakeraw(&settings);
+        if (tcsetattr(host_side_, TCSANOW, &settings)) fail("cannot set up the terminal");
+        if (baud) set_speed(baud);
+    }
+    ~Terminal() {
+        close(board_);
+        close(host_side_);
+    }
+
+    int file() const { return board_; }
+    const char* path() const { return ptsname(board_); }
+
+    // Bits a second that the host has chosen.
+    long speed() const {
+#ifdef __linux__
+        Termios2 settings;
+        return ioctl(host_side_, kGetTermios2, &settings) ? 0 : settings.ospeed;
+#else
+        termios settings;
+        return tcgetattr(host_side_, &settings) ? 0 : cfgetospeed(&settings);
+#endif
     }
 
   private:
-    unsigned shift_ = 0;
-    int bits_ = 0;
-    int timer_ = 0;
+    void set_speed(long baud) {
+#ifdef __linux__
+        Termios2 settings;
+        if (ioctl(host_side_, kGetTermios2, &settings)) fail("cannot read the terminal's speed");
+        settings.cflag = (settings.cflag & ~kSpeedMask) | kOtherSpeed;
+        settings.ispeed = settings.ospeed = baud;
+        if (ioctl(host_side_, kSetTermios2, &settings)) fail("cannot set the terminal's speed");
+#else
+        termios settings;
+        if (tcgetattr(host_side_, &settings)) fail("cannot read the terminal's speed");
+        cfsetspeed(&settings, baud);
+        if (tcsetattr(host_side_, TCSANOW, &settings)) fail("cannot set the terminal's speed");
+#endif
+    }
+
+    int board_ = -1;
+    int host_side_ = -1;
 };
 
-int open_terminal(int& host_side) {
-    const int board = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
-    if (board < 0 || grantpt(board) || unlockpt(board)) fail("cannot open a pseudo terminal");
-    // Kept open, so that the terminal outlives a host that leaves.
-    host_side = open(ptsname(board), O_RDWR | O_NOCTTY);
-    termios settings;
-    if (host_side < 0 || tcgetattr(host_side, &settings)) fail("cannot open the terminal");
-    cfmakeraw(&settings);
-    if (tcsetattr(host_side, TCSANOW, &settings)) fail("cannot set up the terminal");
-    std::printf("%s\n", ptsname(board));
+// Lines of the standard input.
+class Commands {
+  public:
+    // False at the end of the input.
+    bool read_more() {
+        char bytes[65536];
+        const ssize_t got = read(STDIN_FILENO, bytes, sizeof bytes);
+        if (got < 0 && (errno == EINTR || errno == EAGAIN)) return true;
+        if (got <= 0) return false;
+        text_.append(bytes, got);
+        return true;
+    }
+
+    std::optional<std::string> next() {
+        const size_t end = text_.find('\n');
+        if (end == std::string::npos) return {};
+        std::string line = text_.substr(0, end);
+        text_.erase(0, end + 1);
+        return line;
+    }
+
+  private:
+    std::string text_;
+};
+
+std::string to_hex(const std::vector<uint8_t>& bytes) {
+    static const char digits[] = "0123456789abcdef";
+    if (bytes.empty()) return "-";
+    std::string text;
+    for (uint8_t byte : bytes) {
+        text += digits[byte >> 4];
+        text += digits[byte & 15];
+    }
+    return text;
+}
+
+// What all boards do; none for another command.
+std::optional<std::string> control(Board& board, const std::string& word) {
+    if (word == "reset") {
+        board.reset();
+        return "done";
+    }
+    if (word == "power") {
+        board.power();
+        return "done";
+    }
+    if (word == "cycles") return board.cycles();
+    return {};
+}
+
+std::string step(Board& board, const std::string& word, const std::string& rest) {
+    if (auto answer = control(board, word)) return *answer;
+    if (word == "send") {
+        for (size_t i = 0; i + 1 < rest.size(); i += 2)
+            board.send(std::stoi(rest.substr(i, 2), nullptr, 16));
+        return "done";
+    }
+    if (word == "divisor" && std::atoi(rest.c_str()) >= 2) {
+        board.set_divisor(std::atoi(rest.c_str()));
+        return "done";
+    }
+    if (word == "run" || word == "receive") {
+        const bool waits = word == "receive";
+        const long quiet = 20 * board.divisor();  // after bytes that belong together
+        std::vector<uint8_t> output;
+        long last = 0;
+        for (long i = 0, end = std::atol(rest.c_str()); i < end; ++i) {
+            uint8_t byte;
+            if (board.cycle(byte)) output.push_back(byte);
+            if (board.receives()) last = i;
+            if (waits && !output.empty() && i - last > quiet) break;
+        }
+        return to_hex(output);
+    }
+    return "unknown command: " + word;
+}
+
+void answer_all(Commands& commands, const auto& carry_out) {
+    while (auto line = commands.next()) {
+        const size_t space = line->find(' ');
+        const std::string rest = space == std::string::npos ? "" : line->substr(space + 1);
+        std::printf("%s\n", carry_out(line->substr(0, space), rest).c_str());
+    }
     std::fflush(stdout);
-    return board;
+}
+
+void run_stepped(Board& board) {
+    Commands commands;
+    std::printf("stepped\n");
+    std::fflush(stdout);
+    while (!stopped && commands.read_more())
+        answer_all(commands, [&](const auto& word, const auto& rest) {
+            return step(board, word, rest);
+        });
+}
+
+void run_terminal(Board& board, long clock_hz) {
+    Commands commands;
+    Terminal terminal(clock_hz / DIVISOR);
+    std::printf("%s\n", terminal.path());
+    std::fflush(stdout);
+    std::vector<uint8_t> output;
+    long quiet = 0;
+    while (!stopped) {
+        pollfd waits[2] = {{STDIN_FILENO, POLLIN, 0}, {terminal.file(), POLLIN, 0}};
+        poll(waits, 2, quiet >= kIdleCycles ? kIdleWait : 0);
+        if (waits[0].revents) {
+            if (!commands.read_more()) break;
+            answer_all(commands, [&](const auto& word, const auto&) {
+                return control(board, word).value_or("unknown command: " + word);
+            });
+        }
+        if (clock_hz) {
+            const long baud = terminal.speed();
+            const long divisor = baud > 0 ? (clock_hz + baud / 2) / baud : DIVISOR;
+            board.set_divisor(divisor < 2 ? 2 : divisor);
+        }
+        if (waits[1].revents & POLLIN && board.waiting() < 4096) {
+            uint8_t bytes[4096];
+            const ssize_t got = read(terminal.file(), bytes, sizeof bytes);
+            for (ssize_t i = 0; i < got; ++i) board.send(bytes[i]);
+        }
+        quiet += kChunk;
+        for (long i = 0; i < kChunk; ++i) {
+            uint8_t byte;
+            if (board.cycle(byte)) {
+                output.push_back(byte);
+                quiet = 0;
+            }
+        }
+        if (board.sends()) quiet = 0;
+        if (!output.empty()) {
+            const ssize_t sent = write(terminal.file(), output.data(), output.size());
+            if (sent > 0) output.erase(output.begin(), output.begin() + sent);
+            if (output.size() > kOutputLimit) output.clear();  // nobody reads
+        }
+    }
 }
 
 }  // namespace
 
-int main() {
+int main(int count, char** arguments) {
     struct sigaction action = {};
     action.sa_handler = [](int) { stopped = 1; };
     sigaction(SIGTERM, &action, nullptr);
     sigaction(SIGINT, &action, nullptr);
     signal(SIGPIPE, SIG_IGN);
 
-    auto context = std::make_unique<VerilatedContext>();
-    auto top = std::make_unique<Vtop>(context.get());
-    auto cycle = [&] {
-        top->clk = 0;
-        top->eval();
-        top->clk = 1;
-        top->eval();
-    };
-    top->rx = 1;
-    top->rst = 1;
-    for (int i = 0; i < 4; ++i) cycle();
-    top->rst = 0;
-
-    int host_side = -1;
-    const int board = open_terminal(host_side);
-    Sender sender;
-    Receiver receiver;
-    std::vector<uint8_t> output;
-    long quiet = 0;
-
-    while (!stopped) {
-        const bool idle = quiet >= kIdleCycles;
-        pollfd waits[2] = {{STDIN_FILENO, POLLIN, 0}, {board, POLLIN, 0}};
-        poll(waits, 2, idle ? kIdleWait : 0);
-        if (waits[0].revents) {
-            char ignored[256];
-            const ssize_t got = read(STDIN_FILENO, ignored, sizeof ignored);
-            if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) break;
-        }
-        if (waits[1].revents & POLLIN && sender.waiting() < 4096) {
-            uint8_t bytes[4096];
-            const ssize_t got = read(board, bytes, sizeof bytes);
-            for (ssize_t i = 0; i < got; ++i) sender.push(bytes[i]);
-        }
-        for (long i = 0; i < kChunk; ++i) {
-            top->rx = sender.level();
-            cycle();
-            uint8_t byte;
-            if (receiver.level(top->tx, byte)) {
-                output.push_back(byte);
-                quiet = 0;
-            }
-        }
-        quiet = sender.idle() ? quiet + kChunk : 0;
-        if (!output.empty()) {
-            const ssize_t sent = write(board, output.data(), output.size());
-            if (sent > 0) output.erase(output.begin(), output.begin() + sent);
-            if (output.size() > kOutputLimit) output.clear();  // nobody reads
-        }
-    }
-    top->final();
-    close(board);
-    close(host_side);
+    Board board;
+    if (count > 2 && !std::strcmp(arguments[2], "stepped"))
+        run_stepped(board);
+    else
+        run_terminal(board, count > 1 ? std::atol(arguments[1]) : 0);
     return 0;
 }
