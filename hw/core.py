@@ -7,6 +7,7 @@ from amaranth import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.contents import Contents, check_contents
 from hw.design import Design
 from hw.layer import observation_layout
 from hw.legendre_memory import memory_state_layout
@@ -88,6 +89,8 @@ class Core(wiring.Component):
         Capacity and fold.
     probes
         Give the core a port for each of `probe_layouts`.
+    contents
+        What its memories hold at power-up; None: nothing that matters.
 
     Members
     -------
@@ -115,7 +118,10 @@ class Core(wiring.Component):
         Transfers of samples where waiting for the source no longer overlaps with work.
     """
 
-    def __init__(self, *, design: Design, probes: bool = False) -> None:
+    def __init__(
+        self, *, design: Design, probes: bool = False, contents: Contents | None = None
+    ) -> None:
+        self._contents = contents if contents is None else check_contents(contents, design)
         self._design = design
         self._probes = probes
         ports = {
@@ -150,6 +156,7 @@ class Core(wiring.Component):
             row=self.write_row,
             end=self.write_end,
             data=self.write_data,
+            contents=self._contents,
         )
         add_chain = add_step_chain if self._design.is_stepwise else add_single_spike_chain
         add_chain(m, core=self, design=self._design, writes=writes, probes=self._probes)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pixels to spike times, through a loadable table."""
 
+from collections.abc import Sequence
+
 from amaranth import Module, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -8,7 +10,21 @@ from amaranth.lib.wiring import In, Out
 from hw.design import Design
 from hw.spike_word import pixel_beat, spike_time_beat
 
-__all__ = ["IntensityTable"]
+__all__ = ["IntensityTable", "table_entry", "table_entry_bits"]
+
+
+def table_entry_bits(design: Design) -> int:
+    """Bits of an entry as it is stored: the spike step, and above it whether there is one."""
+    return design.step_bits + 1
+
+
+def table_entry(row: int, design: Design) -> int:
+    """Entry as it is stored, of a row of `hw.write_target`: its step, or 0xFFFF for none.
+
+    No step of a design has its highest bit set.
+    """
+    step = row & (1 << design.step_bits) - 1
+    return step | (~row >> 15 & 1) << design.step_bits
 
 
 class IntensityTable(wiring.Component):
@@ -22,6 +38,8 @@ class IntensityTable(wiring.Component):
     ----------
     design
         Gives G and the number of steps.
+    initial
+        Rows at power-up as `hw.write_target` describes them; None: nobody relies on them.
 
     Members
     -------
@@ -37,7 +55,8 @@ class IntensityTable(wiring.Component):
         Spike step, and whether this intensity spikes at all.
     """
 
-    def __init__(self, *, design: Design) -> None:
+    def __init__(self, *, design: Design, initial: Sequence[int] | None = None) -> None:
+        self._initial = initial
         self._design = design
         self._entry = data.StructLayout({"step": design.step_bits, "fires": 1})
         super().__init__(
@@ -69,9 +88,13 @@ class IntensityTable(wiring.Component):
                 self.o.valid.eq(read_valid),
                 self.o.p.last.eq(read_last),
             ]
+        entries = [table_entry(row, design) for row in self._initial or ()]
         for pixel in range(design.pixels_per_cycle):
             table = memory.Memory(
-                shape=self._entry, depth=256, init=[], attrs={"ram_style": "block"}
+                shape=self._entry,
+                depth=256,
+                init=[self._entry.from_bits(entry) for entry in entries],
+                attrs={"ram_style": "block"},
             )
             m.submodules[f"table{pixel}"] = table
             write = table.write_port()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The weight memory of a layer and the P lanes behind it."""
 
+from collections.abc import Sequence
+
 from amaranth import Const, Module, Signal, Value, signed
 from amaranth.hdl import ShapeLike
 from amaranth.lib import data, wiring
@@ -38,6 +40,8 @@ class LaneArray(wiring.Component):
         The weights are in SPRAM.
     tag
         Shape of what travels beside a word.
+    initial
+        Rows of the weight memory at power-up, see `hw.row_memory.RowMemory`; not in SPRAM.
 
     Members
     -------
@@ -63,8 +67,15 @@ class LaneArray(wiring.Component):
         Store a row of the weight memory; only while no samples are in flight.
     """
 
-    def __init__(self, *, layer: LayerDesign, is_spram: bool = False, tag: ShapeLike = 1) -> None:
-        self._layer, self._is_spram = layer, is_spram
+    def __init__(
+        self,
+        *,
+        layer: LayerDesign,
+        is_spram: bool = False,
+        tag: ShapeLike = 1,
+        initial: Sequence[int] | None = None,
+    ) -> None:
+        self._layer, self._is_spram, self._initial = layer, is_spram, initial
         this = layer
         super().__init__(
             {
@@ -94,8 +105,11 @@ class LaneArray(wiring.Component):
         m = Module()
         this = self._layer
         width = this.inputs_per_cycle
-        kind = SpramRowMemory if self._is_spram else RowMemory
-        m.submodules.memory = memory = kind(rows=this.rows, row_bits=this.row_bits)
+        if self._is_spram:
+            memory = SpramRowMemory(rows=this.rows, row_bits=this.row_bits)
+        else:
+            memory = RowMemory(rows=this.rows, row_bits=this.row_bits, initial=self._initial)
+        m.submodules.memory = memory
         base, place = Signal.like(self.base), Signal.like(self.place)
         m.d.sync += [base.eq(self.base), place.eq(self.place), memory.read_row.eq(base + place)]
         m.d.comb += [

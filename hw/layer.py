@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A layer: spike words in, potentials of P neurons at the end of each step out."""
 
+from collections.abc import Sequence
+
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -43,6 +45,8 @@ class Layer(wiring.Component):
     ----------
     design, layer
         Sizes.
+    initial
+        Rows of the weight memory at power-up, see `hw.row_memory.RowMemory`.
 
     Members
     -------
@@ -60,7 +64,8 @@ class Layer(wiring.Component):
         Store a row of the weight memory; only while no samples are in flight.
     """
 
-    def __init__(self, *, design: Design, layer: int) -> None:
+    def __init__(self, *, design: Design, layer: int, initial: Sequence[int] | None = None) -> None:
+        self._initial = initial
         self._design = design
         self._index = layer
         this = design.layers[layer]
@@ -95,7 +100,10 @@ class Layer(wiring.Component):
             }
         )
         m.submodules.array = array = LaneArray(
-            layer=this, is_spram=self._design.is_spram(self._index), tag=stage
+            layer=this,
+            is_spram=self._design.is_spram(self._index),
+            tag=stage,
+            initial=self._initial,
         )
         m.d.comb += [
             array.write_enable.eq(self.write_enable),

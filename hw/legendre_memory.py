@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Legendre memory: one multiplier that walks up and down the states for every input value."""
 
+from collections.abc import Sequence
+
 from amaranth import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -68,6 +70,8 @@ class LegendreMemory(wiring.Component):
     ----------
     memory
         Capacity and widths.
+    initial
+        Coefficients at power-up, see `hw.row_memory.RowMemory`.
 
     Members
     -------
@@ -83,7 +87,8 @@ class LegendreMemory(wiring.Component):
         Each state when it is written.
     """
 
-    def __init__(self, *, memory: MemoryDesign) -> None:
+    def __init__(self, *, memory: MemoryDesign, initial: Sequence[int] | None = None) -> None:
+        self._initial = initial
         self._memory = memory
         rows = index_bits(memory.states)
         super().__init__(
@@ -108,7 +113,9 @@ class LegendreMemory(wiring.Component):
         index_shape = range(memory.order + 1)
 
         m.submodules.states = states = RowMemory(rows=memory.states, row_bits=memory.state_bits)
-        m.submodules.coefficients = coefficients = RowMemory(rows=memory.order, row_bits=bits + 1)
+        m.submodules.coefficients = coefficients = RowMemory(
+            rows=memory.order, row_bits=bits + 1, initial=self._initial
+        )
         m.submodules.forward = forward = RowMemory(rows=memory.order, row_bits=memory.forward_bits)
 
         # Phases.

@@ -3,6 +3,7 @@
 
 from amaranth import Module, Signal, Value
 
+from hw.contents import Contents
 from hw.design import Design
 from hw.write_target import write_targets
 
@@ -22,6 +23,8 @@ class MemoryWrites:
         Gives the memories, `hw.write_target`.
     valid, target, row, end, data
         As ``write_valid`` and so on of `hw.core.Core`.
+    contents
+        What the memories hold at power-up.
     """
 
     def __init__(
@@ -34,7 +37,9 @@ class MemoryWrites:
         row: Value,
         end: Value,
         data: Value,
+        contents: Contents | None = None,
     ) -> None:
+        self._contents = contents
         self._targets = {memory.number: memory for memory in write_targets(design)}
         longest = max(memory.row_bytes for memory in self._targets.values())
         self._row = Signal(16, name="write_row")
@@ -56,6 +61,10 @@ class MemoryWrites:
     def enable(self, target: int) -> Value:
         """Whether the row in hand is for this memory."""
         return self._enable[target]
+
+    def initial(self, target: int) -> tuple[int, ...] | None:
+        """Rows of this memory at power-up; None if they do not matter."""
+        return None if self._contents is None else self._contents.rows[target]
 
     def data(self, target: int) -> Value:
         """The row in hand, as wide as this memory's."""

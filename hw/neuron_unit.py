@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The neurons of a stepwise layer: sums of a step in, spikes or scores out, states kept."""
 
+from collections.abc import Sequence
+
 from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -76,6 +78,8 @@ class NeuronUnit(wiring.Component):
     ----------
     design, layer
         Sizes; an integrator gives scores, other kinds words.
+    initial
+        Rows of the threshold memory at power-up, see `hw.row_memory.RowMemory`.
 
     Members
     -------
@@ -101,7 +105,8 @@ class NeuronUnit(wiring.Component):
         Store a row of the threshold memory; only while no samples are in flight.
     """
 
-    def __init__(self, *, design: Design, layer: int) -> None:
+    def __init__(self, *, design: Design, layer: int, initial: Sequence[int] | None = None) -> None:
+        self._initial = initial
         self._design = design
         self._index = layer
         this = design.layers[layer]
@@ -177,7 +182,7 @@ class NeuronUnit(wiring.Component):
             rows=this.state_rows, row_bits=count * state_shape.size
         )
         m.submodules.thresholds = thresholds = RowMemory(
-            rows=this.state_rows, row_bits=this.threshold_row_bits
+            rows=this.state_rows, row_bits=this.threshold_row_bits, initial=self._initial
         )
         # What travels beside a beat, from the cycle in which its row is read.
         travelling = Signal(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Series, memory and hidden neurons to spike words: the recurrent hybrid LMU."""
 
+from collections.abc import Sequence
+
 from amaranth import Array, Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -59,6 +61,9 @@ class RecurrentSource(wiring.Component):
     ----------
     design
         Capacity; words of the first two layers carry one input.
+    initial
+        What the memories hold at power-up, each as `hw.row_memory.RowMemory` takes it:
+        coefficients, emission shifts, weights of the encoder.
 
     Members
     -------
@@ -77,7 +82,10 @@ class RecurrentSource(wiring.Component):
         Each state when it is written.
     """
 
-    def __init__(self, *, design: Design) -> None:
+    def __init__(
+        self, *, design: Design, initial: Sequence[Sequence[int] | None] = (None,) * 3
+    ) -> None:
+        self._initial = initial
         self._design = design
         memory, encoder = design.memory, design.encoder
         widths = (memory.coefficient_bits + 1, memory.shift_bits, encoder.channels)
@@ -99,9 +107,11 @@ class RecurrentSource(wiring.Component):
         m = Module()
         design, config, beat, word = self._design, self.config, self.i.p, self.o.p
         encoder, bits = design.encoder, design.encoder.input_bits
-        m.submodules.memory = memory = LegendreMemory(memory=design.memory)
-        m.submodules.reader = reader = StateReader(design=design)
-        m.submodules.lanes = lanes = LaneArray(layer=encoder.layer)
+        m.submodules.memory = memory = LegendreMemory(
+            memory=design.memory, initial=self._initial[0]
+        )
+        m.submodules.reader = reader = StateReader(design=design, initial=self._initial[1])
+        m.submodules.lanes = lanes = LaneArray(layer=encoder.layer, initial=self._initial[2])
         m.submodules.hidden = hidden = ReplayBuffer(design=design, layer=1, per_step=True)
         for number, target in enumerate((memory, reader, lanes)):
             m.d.comb += [

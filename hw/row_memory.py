@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A loadable memory of wide rows."""
 
+from collections.abc import Sequence
+
 from amaranth import Module
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -52,30 +54,40 @@ class RowMemory(wiring.Component):
         Number of rows.
     row_bits
         Bits of a row.
+    initial
+        All rows as they are at power-up, each of ``row_bits``; the memory is in block RAM then,
+        where `hw.patch` finds it. None: nobody relies on them.
 
     Members
     -------
     See `row_memory_signature`.
     """
 
-    def __init__(self, *, rows: int, row_bits: int) -> None:
+    def __init__(self, *, rows: int, row_bits: int, initial: Sequence[int] | None = None) -> None:
         self._rows = rows
         self._row_bits = row_bits
+        self._initial = initial
         super().__init__(row_memory_signature(rows=rows, row_bits=row_bits))
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         size = column_bits(rows=self._rows, row_bits=self._row_bits)
         columns = range(0, self._row_bits, size)
+        # Yosys spends no logic on rows that are read while they are written.
+        attributes: dict[str, int | str] = {"no_rw_check": 1}
+        if self._initial is not None:
+            attributes["ram_style"] = "block"
         for number, first in enumerate(columns):
             bits = slice(first, min(first + size, self._row_bits))
             name = f"rows{number}" if len(columns) > 1 else "rows"
             m.submodules[name] = rows = memory.Memory(
                 shape=bits.stop - bits.start,
                 depth=self._rows,
-                init=[],
-                # Yosys spends no logic on rows that are read while they are written.
-                attrs={"no_rw_check": 1},
+                init=[
+                    row >> bits.start & (1 << bits.stop - bits.start) - 1
+                    for row in self._initial or ()
+                ],
+                attrs=attributes,
             )
             write, read = rows.write_port(), rows.read_port()
             m.d.comb += [

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Series through a Legendre memory to spike words: the parallel form of the LMU."""
 
+from collections.abc import Sequence
+
 from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -43,6 +45,9 @@ class SeriesSource(wiring.Component):
     ----------
     design
         Capacity.
+    initial
+        What the memories hold at power-up, each as `hw.row_memory.RowMemory` takes it:
+        coefficients, emission shifts.
 
     Members
     -------
@@ -62,7 +67,10 @@ class SeriesSource(wiring.Component):
         Each state when it is written.
     """
 
-    def __init__(self, *, design: Design) -> None:
+    def __init__(
+        self, *, design: Design, initial: Sequence[Sequence[int] | None] = (None,) * 2
+    ) -> None:
+        self._initial = initial
         self._design = design
         memory = design.memory
         super().__init__(
@@ -81,8 +89,10 @@ class SeriesSource(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = LegendreMemory(memory=self._design.memory)
-        m.submodules.reader = reader = StateReader(design=self._design)
+        m.submodules.memory = memory = LegendreMemory(
+            memory=self._design.memory, initial=self._initial[0]
+        )
+        m.submodules.reader = reader = StateReader(design=self._design, initial=self._initial[1])
         config, beat = self.config, self.i.p
         connect(m, reader.o, flipped(self.o))
         m.d.comb += [

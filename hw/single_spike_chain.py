@@ -37,7 +37,7 @@ def add_single_spike_chain(
 
     source = flipped(core.i_sample)
     if design.sample_input == "pixels":
-        m.submodules.table = table = reset(IntensityTable(design=design))
+        m.submodules.table = table = reset(IntensityTable(design=design, initial=writes.initial(0)))
         connect(m, source, table.i)
         m.d.comb += [
             table.write_valid.eq(writes.enable(0)),
@@ -85,7 +85,9 @@ def add_single_spike_chain(
             connect(m, source, replay.i)
             m.d.comb += replay.passes.eq(config.layers[index].blocks)
             source = replay.o
-        m.submodules[f"layer{index}"] = layer = reset(Layer(design=design, layer=index))
+        m.submodules[f"layer{index}"] = layer = reset(
+            Layer(design=design, layer=index, initial=writes.initial(weight_target(index)))
+        )
         connect(m, source, layer.i)
         m.d.comb += [
             layer.blocks.eq(config.layers[index].blocks),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """States of a Legendre memory to spike words, as small integers in bit planes."""
 
+from collections.abc import Sequence
+
 from amaranth import Cat, Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -41,6 +43,8 @@ class StateReader(wiring.Component):
     ----------
     design
         Capacity; its first layer takes the words.
+    initial
+        Emission shifts at power-up, see `hw.row_memory.RowMemory`.
 
     Members
     -------
@@ -58,7 +62,8 @@ class StateReader(wiring.Component):
         The last word is being taken.
     """
 
-    def __init__(self, *, design: Design) -> None:
+    def __init__(self, *, design: Design, initial: Sequence[int] | None = None) -> None:
+        self._initial = initial
         self._design = design
         memory = design.memory
         rows = index_bits(memory.states)
@@ -90,7 +95,9 @@ class StateReader(wiring.Component):
         read, final_read = Signal.like(self.reads), Signal.like(self.reads)
         asking, is_final = Signal(), Signal()  # the last group of a read
         m.d.sync += [final_read.eq(self.reads - 1), is_final.eq(row >= self.states)]
-        m.submodules.shifts = shifts = RowMemory(rows=memory.states, row_bits=memory.shift_bits)
+        m.submodules.shifts = shifts = RowMemory(
+            rows=memory.states, row_bits=memory.shift_bits, initial=self._initial
+        )
         m.d.comb += [
             self.read_row.eq(row),
             shifts.read_row.eq(row),

@@ -90,8 +90,16 @@ def add_step_chain(
                         series.feedback.word.eq(emission.word),
                     ]
             source = replay.o
-        m.submodules[f"layer{index}"] = layer = reset(StepLayer(design=design, layer=index))
-        m.submodules[f"neurons{index}"] = unit = reset(NeuronUnit(design=design, layer=index))
+        m.submodules[f"layer{index}"] = layer = reset(
+            StepLayer(design=design, layer=index, initial=writes.initial(weight_target(index)))
+        )
+        m.submodules[f"neurons{index}"] = unit = reset(
+            NeuronUnit(
+                design=design,
+                layer=index,
+                initial=writes.initial(threshold_target(design, index)),
+            )
+        )
         connect(m, source, layer.i)
         m.d.comb += [
             layer.blocks.eq(used.blocks),
@@ -174,9 +182,10 @@ def _encoder(
         if design.memory is not None:
             is_recurrent = design.encoder is not None
             kind = RecurrentSource if is_recurrent else SeriesSource
-            m.submodules.series = series = reset(kind(design=design))
-            connect(m, source, series.i)
             targets = range(memory_target(design), memory_target(design) + 2 + is_recurrent)
+            initial = [writes.initial(target) for target in targets]
+            m.submodules.series = series = reset(kind(design=design, initial=initial))
+            connect(m, source, series.i)
             enables = [writes.enable(target) for target in targets]
             m.d.comb += [
                 series.config.eq(core.config.memory),
@@ -209,7 +218,7 @@ def _encoder(
             core.entry.last.eq(source.p.last),
         ]
         return words, counts
-    m.submodules.table = table = reset(IntensityTable(design=design))
+    m.submodules.table = table = reset(IntensityTable(design=design, initial=writes.initial(0)))
     m.submodules.store = store = reset(SpikeStore(design=design, layer=0))
     connect(m, source, table.i)
     connect(m, table.o, store.i)

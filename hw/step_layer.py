@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stepwise layer: spike words in, the sums of P neurons in each step out."""
 
+from collections.abc import Sequence
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -30,6 +32,8 @@ class StepLayer(wiring.Component):
     ----------
     design, layer
         Sizes.
+    initial
+        Rows of the weight memory at power-up, see `hw.row_memory.RowMemory`.
 
     Members
     -------
@@ -49,7 +53,8 @@ class StepLayer(wiring.Component):
         Store a row of the weight memory; only while no samples are in flight.
     """
 
-    def __init__(self, *, design: Design, layer: int) -> None:
+    def __init__(self, *, design: Design, layer: int, initial: Sequence[int] | None = None) -> None:
+        self._initial = initial
         self._design = design
         self._index = layer
         this = design.layers[layer]
@@ -86,6 +91,7 @@ class StepLayer(wiring.Component):
             layer=this,
             is_spram=self._design.is_spram(self._index),
             tag=data.StructLayout({"end_of_step": 1, "last": 1}),
+            initial=self._initial,
         )
         m.d.comb += [
             array.write_enable.eq(self.write_enable),
