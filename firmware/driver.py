@@ -1,48 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host driver: find out what a board is, load a network, classify images."""
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
-from amaranth.lib import data
 
-from firmware.answers import (
-    Classification,
-    DeviceError,
-    DeviceStatus,
-    RefusedError,
-    Result,
-    collect,
-    read_result,
-)
-from firmware.events import event_bodies
+from firmware.answers import Classification, DeviceError, DeviceStatus, RefusedError, Result
+from firmware.batch import classify_on
 from firmware.image import device_image
-from firmware.requests import Requester
+from firmware.requests import Reply, Requester
+from firmware.status import read_status
 from firmware.transport import Transport
 from hw.design import CapacityError, Design
 from hw.design_words import design_from_words
-from hw.image_layout import LoadError, LoadState
+from hw.image_layout import LoadState
 from hw.link.packets import (
+    CRC_BYTES,
+    HEADER_BYTES,
     EventEntry,
     FrameType,
     LoadBegin,
     LoadData,
     RefusalReason,
     SampleBegin,
-    SampleData,
-    body_limit,
 )
-from hw.register_map import (
-    CommitteeWord,
-    ControlWord,
-    ErrorFlags,
-    NetworkWord,
-    SizeWord,
-    StatusWord,
-    register_address,
-)
+from hw.register_map import CommitteeWord, ControlWord, register_address
 from hw.structures import pack, size_of, to_bits
 from model.description import MAX_STEPS, Network
 from model.events import Events
@@ -56,8 +40,13 @@ __all__ = [
 ]
 
 _WINDOW_WORDS = 64
-# Largest data part of a load frame: a lost frame costs no more than this to send again.
-_LOAD_PART = 1024
+# Of a frame with a part of something long, without its code: two fit in the smallest ring.
+_PART_BYTES = 512
+# Parts under way. The board takes them faster than any line brings them, so that they need not
+# all fit in its ring; they hide the time until the host gets to see an answer.
+_PARTS = 8
+# Samples that the accelerator takes before the first is answered.
+_IN_ACCELERATOR = 2
 
 
 class Device(Requester):
@@ -74,6 +63,11 @@ class Device(Requester):
         self._design: Design | None = None
         # Of the network loaded last: fingerprint and beta.
         self._temperature: tuple[int, float] | None = None
+
+    @property
+    def temperature(self) -> tuple[int, float] | None:
+        """Fingerprint and inverse temperature of the network that this session loaded last."""
+        return self._temperature
 
     # What the board is
 
@@ -96,39 +90,7 @@ class Device(Requester):
 
     def status(self) -> DeviceStatus:
         """Ask what the board holds and has counted."""
-        design = self.design
-        window = self.read_registers(0, _WINDOW_WORDS)
-
-        def word(name: str) -> int:
-            return window[register_address(name) // 4]
-
-        status = StatusWord.from_bits(word("status"))
-        state = LoadState(status.state)
-        size = SizeWord.from_bits(word("network_size"))
-        network = NetworkWord.from_bits(word("network"))
-        committee = CommitteeWord.from_bits(word("committee"))
-        errors = word("errors") & (1 << data.Layout.cast(ErrorFlags).size) - 1
-        flags = ErrorFlags.from_bits(errors)
-        is_active = state is LoadState.ACTIVE
-        return DeviceStatus(
-            state=state,
-            load_error=LoadError(status.load_error),
-            fingerprint=word("fingerprint"),
-            sample_values=size.sample_values if is_active else 0,
-            classes=size.classes if is_active else 0,
-            steps=network.steps if is_active else 0,
-            readout=design.readouts[network.readout] if is_active else None,
-            errors=tuple(name for name, _ in data.Layout.cast(ErrorFlags) if flags[name]),
-            cycles=word("cycles"),
-            samples=word("samples"),
-            input_spikes=word("input_spikes"),
-            hidden_spikes=word("hidden_spikes"),
-            clock_hz=word("clock_hz"),
-            stored_members=network.members if is_active else 0,
-            members=committee.members if is_active and design.is_stepwise else 1,
-            step_results=committee.step_results,
-            seed=word("seed"),
-        )
+        return read_status(self.read_registers(0, _WINDOW_WORDS), self.design)
 
     def clear_errors(self) -> None:
         """Clear the error flags."""
@@ -247,20 +209,43 @@ class Device(Requester):
 
     def _send_image(self, image: bytes, progress: Callable[[int, int], None] | None) -> None:
         """Begin, send all parts, ask whether the network is active."""
-        part = min(_LOAD_PART, body_limit(self.design) - size_of(LoadData))
         self.request(FrameType.LOAD_BEGIN, pack(LoadBegin, length=len(image)))
-        for offset in range(0, len(image), part):
-            piece = image[offset : offset + part]
-            head = pack(LoadData, remaining=len(image) - offset)
-            self.request(FrameType.LOAD_DATA, head + piece)
-            if progress is not None:
-                progress(offset + len(piece), len(image))
+        self._send_parts(FrameType.LOAD_DATA, image, unit=1, progress=progress)
         self.request(FrameType.LOAD_END)
+
+    def _send_parts(
+        self,
+        kind: Any,
+        content: bytes,
+        *,
+        unit: int,
+        progress: Callable[[int, int], None] | None = None,
+        on_running: Callable[[int, int, bytes], None] | None = None,
+    ) -> Reply:
+        """Send what may be longer than a frame; return the reply to its last part."""
+        # Parts of images and of samples begin alike.
+        part = (_PART_BYTES - HEADER_BYTES - CRC_BYTES - size_of(LoadData)) // unit * unit
+        places = range(0, len(content), part)
+        replies: dict[int, Reply] = {}
+
+        def parts() -> Iterator[tuple[int, bytes]]:
+            for number, place in enumerate(places):
+                head = pack(LoadData, remaining=(len(content) - place) // unit)
+                yield number, head + content[place : place + part]
+
+        def answered(number: int, reply: Reply) -> None:
+            replies[number] = reply
+            if progress is not None:
+                progress(min(len(replies) * part, len(content)), len(content))
+
+        self.request_all(kind, parts(), window=_PARTS, on_reply=answered, on_running=on_running)
+        return replies[len(places) - 1]
 
     def classify(
         self,
         samples: np.ndarray | Events,
         *,
+        window: int | None = None,
         progress: Callable[[int, int], None] | None = None,
         on_answer: Callable[[int, int, Result], None] | None = None,
     ) -> Classification:
@@ -271,6 +256,9 @@ class Device(Requester):
         samples
             Images or series, uint8 (N, sample_values) or of more axes behind N; or events, for a
             gateware that takes them.
+        window
+            Most samples under way; none: as many as the board has room for, so that the line stays
+            full. 1: one after another, so that the cycles of each are measured.
         progress
             Called with the samples done and all samples.
         on_answer
@@ -285,76 +273,59 @@ class Device(Requester):
         DeviceError
             If the board does not answer or has no network.
         """
-        status = self.status()
-        if status.state is not LoadState.ACTIVE:
-            raise DeviceError("The board has no network; load one first")
-        requests = self._sample_requests(samples, status.sample_values)
-        if not status.stored_members and not status.seed:
-            raise DeviceError(
-                "Members of the network on the board are drawn: a seed must be chosen first"
-            )
-        results, running = [], []
-        for index, send in enumerate(requests):
-            with self._telling(on_answer, index, status.classes):
-                results.append(read_result(send(), status.classes))
-            running.append([read_result(each, status.classes) for each in self.running_answers])
-            if on_answer is not None:
-                on_answer(index, len(running[-1]), results[-1])
-            if progress is not None:
-                progress(index + 1, len(requests))
-        beta = None
-        if self._temperature is not None and self._temperature[0] == status.fingerprint:
-            beta = self._temperature[1]
-        return collect(
-            results, running, status=status, votes=self.design.is_stepwise, inverse_temperature=beta
-        )
+        return classify_on([self], samples, window=window, progress=progress, on_answer=on_answer)
 
-    @contextlib.contextmanager
-    def _telling(
-        self, on_answer: Callable[[int, int, Result], None] | None, index: int, classes: int
-    ) -> Iterator[None]:
-        """Tell the answers on the way through a sample as they come."""
-        if on_answer is not None:
-            self._on_running = lambda number, body: on_answer(
-                index, number, read_result(body, classes)
-            )
-        try:
-            yield
-        finally:
-            self._on_running = None
+    def answer_samples(
+        self,
+        bodies: Iterable[tuple[int, bytes]],
+        *,
+        window: int | None = None,
+        on_reply: Callable[[int, Reply], None],
+        on_running: Callable[[int, int, bytes], None] | None = None,
+    ) -> None:
+        """Send samples as `firmware.batch.sample_bodies` makes them; see `request_all`.
 
-    def _sample_requests(
-        self, samples: np.ndarray | Events, values: int
-    ) -> list[Callable[[], bytes]]:
-        """Functions that send a sample each and return its result."""
-        encoding = self.design.events
-        if encoding is not None:
-            if not isinstance(samples, Events):
-                raise ValueError("Samples must be events for this gateware, not images")
-            bodies = event_bodies(samples, encoding)
-            return [functools.partial(self._send_events, body) for body in bodies]
-        if isinstance(samples, Events):
-            raise ValueError("Samples must be images for this gateware, not events")
-        images = np.asarray(samples)
-        if images.dtype != np.uint8:
-            raise ValueError(f"Images must be uint8, not {images.dtype}")
-        if images.ndim < 2 or int(np.prod(images.shape[1:])) != values:
-            raise ValueError(
-                f"Images must have {values} pixels for this network, "
-                f"not {int(np.prod(images.shape[1:]))}"
+        Parameters
+        ----------
+        bodies
+            Numbers and bytes of samples; the next is taken when there is room for it.
+        window
+            Most samples under way; none: as many as the board has room for.
+        on_reply, on_running
+            As for `request_all`.
+        """
+        if self.design.events is None:
+            count = self.sample_window if window is None else window
+            self.request_all(
+                FrameType.SAMPLE, bodies, window=count, on_reply=on_reply, on_running=on_running
             )
-        rows = images.reshape(len(images), -1)
-        return [functools.partial(self.request, FrameType.SAMPLE, row.tobytes()) for row in rows]
+            return
+        for number, body in bodies:
+            tell = (
+                None if on_running is None else functools.partial(_renumbered, on_running, number)
+            )
+            on_reply(number, self._send_events(body, tell))
 
-    def _send_events(self, body: bytes) -> bytes:
+    @property
+    def sample_window(self) -> int:
+        """Most samples of the largest size that the board has room for."""
+        return _IN_ACCELERATOR
+
+    def _send_events(
+        self, body: bytes, on_running: Callable[[int, int, bytes], None] | None
+    ) -> Reply:
         """Send a sample of events, and begin once more if its result was lost on the line."""
         size = size_of(EventEntry)
-        part = min(_LOAD_PART, body_limit(self.design) - size_of(SampleData)) // size * size
         for _ in range(2):
             self.request(FrameType.SAMPLE_BEGIN, pack(SampleBegin, events=len(body) // size))
-            for offset in range(0, len(body), part):
-                head = pack(SampleData, remaining=(len(body) - offset) // size)
-                reply = self.request(FrameType.SAMPLE_DATA, head + body[offset : offset + part])
-            if reply:
+            reply = self._send_parts(FrameType.SAMPLE_DATA, body, unit=size, on_running=on_running)
+            if reply.body:
                 return reply
         raise DeviceError("The board's results are lost on the line. Check the port and its speed")
+
+
+def _renumbered(
+    on_running: Callable[[int, int, bytes], None], sample: int, _part: int, answer: int, body: bytes
+) -> None:
+    """Tell an answer under the number of its sample."""
+    on_running(sample, answer, body)

@@ -4,6 +4,7 @@
 The definitions stand in ``hw/link/packets.py``.
 """
 
+import binascii
 import dataclasses
 
 from hw.link.packets import CRC_BYTES, FRAME_CRC, HEADER_BYTES, FrameHeader, FrameType
@@ -24,26 +25,9 @@ _BODY_LIMIT = 0xFFFF
 _LINE_LIMIT = 2 * _BODY_LIMIT
 
 
-def _crc_table() -> tuple[int, ...]:
-    """CRC register after each byte value, from a register of 0."""
-    table = []
-    for byte in range(256):
-        value = byte << 8
-        for _ in range(8):
-            value = (value << 1 ^ (FRAME_CRC.polynomial if value & 0x8000 else 0)) & 0xFFFF
-        table.append(value)
-    return tuple(table)
-
-
-_CRC_TABLE = _crc_table()
-
-
 def crc16(message: bytes) -> int:
     """CRC-16/IBM-3740 of a message."""
-    value = FRAME_CRC.initial_crc
-    for byte in message:
-        value = (value << 8 & 0xFFFF) ^ _CRC_TABLE[value >> 8 ^ byte]
-    return value ^ FRAME_CRC.xor_output
+    return binascii.crc_hqx(message, FRAME_CRC.initial_crc) ^ FRAME_CRC.xor_output
 
 
 def cobs_encode(message: bytes) -> bytes:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests to a board, repeated until they are answered."""
+"""Requests to a board, several under way at a time, each repeated until it is answered."""
 
+import dataclasses
+import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,27 @@ from firmware.transport import Closing, Transport
 from hw.link.packets import FrameType, ReadRequest, Refusal, RefusalReason, WriteRequest
 from hw.structures import pack, size_of, unpack
 
-__all__ = ["Requester"]
+__all__ = ["Reply", "Requester"]
 
 _BITS_PER_BYTE = 10
+# More would let the number of a request come again while a late reply to it may still arrive.
+_MOST_UNDER_WAY = 64
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reply:
+    """Answer to a request.
+
+    Parameters
+    ----------
+    body
+        Of the reply.
+    running
+        Bodies of the answers after steps that came before it.
+    """
+
+    body: bytes
+    running: tuple[bytes, ...] = ()
 
 
 class Requester(Closing):
@@ -29,7 +49,7 @@ class Requester(Closing):
     transport
         The line.
     timeout
-        Seconds to wait for a reply, the time of its bytes on the line not counted.
+        Seconds to wait for a reply, the time of the bytes on the line not counted.
     retries
         How often a request is repeated.
     """
@@ -41,16 +61,22 @@ class Requester(Closing):
         self._parser = FrameParser()
         # Another start in each session: a late reply to an earlier one is not taken for ours.
         self._sequence = time.monotonic_ns() >> 10 & 0xFF
-        self._running: list[bytes] = []
-        #: Called with the number and the body of each of them as it comes.
-        self._on_running: Callable[[int, bytes], None] | None = None
+        self._line_free = 0.0  # when all that was written will have left
+        self._deadline = 0.0  # of the replies to it
+        #: Requests that were sent once more.
+        self.repeated = 0
+
+    @property
+    def transport(self) -> Transport:
+        """The line."""
+        return self._transport
 
     def close(self) -> None:
         """Let go of the transport."""
         self._transport.close()
 
     def request(self, kind: Any, body: bytes = b"") -> bytes:
-        """Send a request and return the body of its reply; see `running_answers`, too.
+        """Send a request and return the body of its reply.
 
         Parameters
         ----------
@@ -66,52 +92,124 @@ class Requester(Closing):
         DeviceError
             If no reply comes.
         """
-        for _ in range(self._retries + 1):
+        replies: list[Reply] = []
+        self.request_all(kind, [(0, body)], on_reply=lambda _, reply: replies.append(reply))
+        return replies[0].body
+
+    def request_all(
+        self,
+        kind: Any,
+        bodies: Iterable[tuple[int, bytes]],
+        *,
+        window: int = 1,
+        on_reply: Callable[[int, Reply], None],
+        on_running: Callable[[int, int, bytes], None] | None = None,
+    ) -> None:
+        """Send requests of one type, several of them under way at a time.
+
+        The board answers them in their order. So a reply to a later one says that an earlier one,
+        or its reply, was lost, and that one is sent again at once; the others go on.
+
+        Parameters
+        ----------
+        kind
+            `FrameType` of the requests.
+        bodies
+            Their numbers and bodies; the next is taken when there is room for it.
+        window
+            Most requests under way, 1..64.
+        on_reply
+            Called with the number of each request and its reply, once, in the order in which the
+            replies come.
+        on_running
+            Called with the number of a request, that of an answer after a step, and its body, as
+            each comes; with the same numbers again if the request had to be repeated.
+
+        Raises
+        ------
+        RefusedError
+            If the board refuses one; those that were not answered yet are given up.
+        DeviceError
+            If no reply comes.
+        """
+        batch = _Batch(bodies, tries=self._retries + 1, timeout=self._timeout)
+        window = min(max(1, window), _MOST_UNDER_WAY)
+        try:
+            while True:
+                self._fill(kind, batch, window)
+                if batch.is_done:
+                    return
+                for frame in self._receive(batch):
+                    self._take(frame, batch, on_reply, on_running)
+        finally:
+            self.repeated += batch.repeated
+
+    def _fill(self, kind: Any, batch: "_Batch", window: int) -> None:
+        """Send as much as there is room for."""
+        lines = []
+        while len(batch.under_way) < window and time.monotonic() >= batch.ready_at:
             self._sequence = (self._sequence + 1) % 256
-            message = encode_frame(Frame(type=kind, sequence=self._sequence, body=body))
-            self._running.clear()
-            self._transport.write(message)
-            reply = self._await_reply(len(message))
-            if reply is None:
-                continue
-            if reply.type is FrameType.REFUSED and len(reply.body) == size_of(Refusal):
-                refusal = unpack(Refusal, reply.body)
-                reason = refusal_reason(refusal["reason"])
-                if reason is RefusalReason.BUSY:
-                    time.sleep(self._timeout / 10)
-                    continue
-                raise RefusedError(reason, refusal_detail(refusal["detail"]))
-            return reply.body
-        seconds = self._timeout * (self._retries + 1)
-        raise DeviceError(
-            f"The board does not answer ({self._retries + 1} tries in {seconds:g} seconds). "
-            "Check the port, its speed, and that the board holds a popspike bitstream"
-        )
+            body = batch.send_next(self._sequence)
+            if body is None:
+                break
+            lines.append(encode_frame(Frame(type=kind, sequence=self._sequence, body=body)))
+        if lines:
+            line = b"".join(lines)
+            begun = time.monotonic()
+            self._transport.write(line)
+            baud = self._transport.baud
+            if baud:
+                seconds = len(line) * _BITS_PER_BYTE / baud
+                self._line_free = max(self._line_free, begun) + seconds
+            self._deadline = max(self._line_free, time.monotonic()) + self._timeout
 
-    def _await_reply(self, sent: int) -> Frame | None:
-        """Reply to the request sent last, or none in time; a byte that comes is a sign of life."""
-        baud = self._transport.baud
-        deadline = time.monotonic() + self._timeout
-        deadline += sent * _BITS_PER_BYTE / baud if baud else 0.0
-        while (left := deadline - time.monotonic()) > 0:
-            received = self._transport.read(left)
-            if received:
-                deadline = max(deadline, time.monotonic() + self._timeout)
-            for frame in self._parser.feed(received):
-                is_reply = isinstance(frame.type, FrameType) and frame.type.value & 0x80
-                if not is_reply or frame.sequence != self._sequence:
-                    continue
-                if frame.type is not FrameType.RUNNING:
-                    return frame
-                self._running.append(frame.body)
-                if self._on_running is not None:
-                    self._on_running(len(self._running) - 1, frame.body)
-        return None
+    def _receive(self, batch: "_Batch") -> list[Frame]:
+        """Replies that come before it is time to send again. A byte is a sign of life."""
+        now = time.monotonic()
+        if batch.under_way and now >= self._deadline:
+            batch.lose(batch.under_way.values())
+            return []
+        until = self._deadline if batch.under_way else batch.ready_at
+        if batch.ready_at > now:
+            until = min(until, batch.ready_at)
+        received = self._transport.read(max(0.0, until - now))
+        if received:
+            self._deadline = max(self._deadline, time.monotonic() + self._timeout)
+        return [frame for frame in self._parser.feed(received) if _is_reply(frame)]
 
-    @property
-    def running_answers(self) -> tuple[bytes, ...]:
-        """Bodies of the answers after steps that came before the last reply."""
-        return tuple(self._running)
+    def _take(
+        self,
+        frame: Frame,
+        batch: "_Batch",
+        on_reply: Callable[[int, Reply], None],
+        on_running: Callable[[int, int, bytes], None] | None,
+    ) -> None:
+        """Deal with a frame from the board."""
+        number = batch.numbers.get(frame.sequence)
+        if number is None:
+            return  # of something that was answered already, or that others asked
+        if frame.type is FrameType.RUNNING:
+            running = batch.running.setdefault(frame.sequence, [])
+            running.append(frame.body)
+            if on_running is not None:
+                on_running(number, len(running) - 1, frame.body)
+            return
+        if frame.type is FrameType.REFUSED and len(frame.body) == size_of(Refusal):
+            fields = unpack(Refusal, frame.body)
+            reason = refusal_reason(fields["reason"])
+            if reason is RefusalReason.BUSY:
+                batch.lose([number])
+                batch.ready_at = time.monotonic() + self._timeout / 10
+            elif reason is RefusalReason.GAP and batch.has_before(number):
+                # What it lacks was lost on the line.
+                batch.lose([*batch.sent_before(frame.sequence), number])
+            else:
+                raise RefusedError(reason, refusal_detail(fields["detail"]))
+            return
+        batch.lose(batch.sent_before(frame.sequence))
+        running = batch.running.get(frame.sequence, [])
+        batch.answer(number)
+        on_reply(number, Reply(body=frame.body, running=tuple(running)))
 
     def read_registers(self, address: int, words: int) -> list[int]:
         """Read registers of 32 bits from a byte address on.
@@ -129,3 +227,98 @@ class Requester(Closing):
     def write_register(self, address: int, value: int) -> None:
         """Write a register of 32 bits."""
         self.request(FrameType.WRITE, pack(WriteRequest, address=address, value=value))
+
+
+class _Batch:
+    """What is known of the requests that belong together.
+
+    Parameters
+    ----------
+    bodies
+        Numbers and bodies of the requests.
+    tries
+        How often one is sent before it is given up.
+    timeout
+        Seconds of a try, for the text of the error.
+    """
+
+    def __init__(self, bodies: Iterable[tuple[int, bytes]], *, tries: int, timeout: float) -> None:
+        self._source = iter(bodies)
+        self._tries, self._timeout = tries, timeout
+        self._bodies: dict[int, bytes] = {}  # begun, not answered
+        self._tried: dict[int, int] = {}
+        self._again: list[int] = []  # a heap: to be sent once more, the first one first
+        #: Numbers by sequence number: of the last tries, in the order in which they were sent.
+        self.under_way: dict[int, int] = {}
+        #: The same of all tries: a late reply is a reply.
+        self.numbers: dict[int, int] = {}
+        #: Answers after steps so far, by sequence number.
+        self.running: dict[int, list[bytes]] = {}
+        #: Nothing is sent before this time.
+        self.ready_at = 0.0
+        self.repeated = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all that were begun are answered; none is left if there was room for one."""
+        return not self._bodies
+
+    def send_next(self, sequence: int) -> bytes | None:
+        """Body of the request that gets this sequence number; none if there is none to send."""
+        if self._again:
+            number = heapq.heappop(self._again)
+            self.repeated += 1
+        else:
+            following = next(self._source, None)
+            if following is None:
+                return None
+            number, self._bodies[number] = following
+            self._tried[number] = 0
+        self._tried[number] += 1
+        self.running.pop(sequence, None)
+        self.numbers[sequence] = self.under_way[sequence] = number
+        return self._bodies[number]
+
+    def sent_before(self, sequence: int) -> list[int]:
+        """Requests under way that were sent before the one with this sequence number."""
+        order = list(self.under_way)
+        if sequence not in self.under_way:
+            return []
+        return [self.under_way[each] for each in order[: order.index(sequence)]]
+
+    def has_before(self, number: int) -> bool:
+        """Whether a request before this one is not answered."""
+        return any(each < number for each in self._bodies)
+
+    def lose(self, numbers: Iterable[int]) -> None:
+        """Send requests again; those that wait for it already are left as they are.
+
+        Raises
+        ------
+        DeviceError
+            If one was sent too often.
+        """
+        lost = set(numbers)
+        for sequence in [each for each, number in self.under_way.items() if number in lost]:
+            number = self.under_way.pop(sequence)
+            if self._tried[number] >= self._tries:
+                seconds = self._timeout * self._tries
+                raise DeviceError(
+                    f"The board does not answer ({self._tries} tries in {seconds:g} seconds). "
+                    "Check the port, its speed, and that the board holds a popspike bitstream"
+                )
+            heapq.heappush(self._again, number)
+
+    def answer(self, number: int) -> None:
+        """Forget a request that was answered, and all its tries."""
+        del self._bodies[number], self._tried[number]
+        self._again = [each for each in self._again if each != number]
+        heapq.heapify(self._again)
+        for sequence in [each for each, held in self.numbers.items() if held == number]:
+            del self.numbers[sequence]
+            self.under_way.pop(sequence, None)
+            self.running.pop(sequence, None)
+
+
+def _is_reply(frame: Frame) -> bool:
+    return isinstance(frame.type, FrameType) and bool(frame.type.value & 0x80)
