@@ -6,6 +6,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.byte_beat import ByteBeat
+from hw.contents import Contents, check_contents
 from hw.core import Core, probe_layouts
 from hw.design import Design
 from hw.image_layout import LoadError, LoadState
@@ -29,6 +30,8 @@ class Accelerator(wiring.Component):
         Add a port for each of `hw.core.probe_layouts`.
     clock_hz, board
         Clock and name of the board, for the host's information; see `hw.registers.Registers`.
+    contents
+        What the memories hold at power-up; None: nothing that matters.
 
     Members
     -------
@@ -45,6 +48,12 @@ class Accelerator(wiring.Component):
         Raise a flag of the register window.
     link : In(LinkWord), boot : In(BootWord), boot_write : Out(1), boot_slot : Out(8)
         Of the board around it; see `hw.registers.Registers`.
+    forget : In(1)
+        Forget the network, or the image that is being loaded.
+    dropped : Out(1)
+        The host wants the same.
+    resident : In(1), ends : Out(1)
+        As of `hw.loader.Loader`.
     restart : In(1)
         Forget all samples that are in the core.
     running : Out(1), state : Out(LoadState), load_error : Out(LoadError)
@@ -64,8 +73,10 @@ class Accelerator(wiring.Component):
         probes: bool = False,
         clock_hz: int = 0,
         board: str | None = None,
+        contents: Contents | None = None,
     ) -> None:
         self._design = design
+        self._contents = contents if contents is None else check_contents(contents, design)
         self._probes = probes
         self._clock_hz = clock_hz
         self._board = board
@@ -79,6 +90,10 @@ class Accelerator(wiring.Component):
             "boot": In(BootWord),
             "boot_write": Out(1),
             "boot_slot": Out(8),
+            "forget": In(1),
+            "dropped": Out(1),
+            "resident": In(1),
+            "ends": Out(1),
             "restart": In(1),
             "running": Out(1),
             "state": Out(LoadState),
@@ -107,8 +122,8 @@ class Accelerator(wiring.Component):
         # One cycle later: a register write has come a long way.
         drop = Signal()
         m.d.sync += drop.eq(registers.drop)
-        m.submodules.loader = ResetInserter(drop)(loader)
-        m.submodules.core = core = Core(design=design, probes=self._probes)
+        m.submodules.loader = ResetInserter(drop | self.forget)(loader)
+        m.submodules.core = core = Core(design=design, probes=self._probes, contents=self._contents)
         m.submodules.latency = latency = LatencyCounter(
             lead=core.entry_latency, in_flight=8 * len(design.layers)
         )
@@ -128,6 +143,9 @@ class Accelerator(wiring.Component):
             core.write_row.eq(loader.write_row),
             core.write_end.eq(loader.write_end),
             core.write_data.eq(loader.write_data),
+            self.dropped.eq(drop),
+            loader.resident.eq(self.resident),
+            self.ends.eq(loader.ends),
             self.running.eq(loader.running),
             self.state.eq(loader.state),
             self.load_error.eq(loader.error),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The accelerator behind a serial line: what every board, real or virtual, holds."""
+"""The accelerator behind a link: what every board, real or virtual, holds."""
 
 from amaranth import Module, ResetInserter, Signal
 from amaranth.lib import wiring
@@ -7,52 +7,85 @@ from amaranth.lib.wiring import In, Out, connect
 
 from hw.accelerator import Accelerator
 from hw.byte_beat import ByteBeat
+from hw.contents import Contents, check_contents
 from hw.design import Design
+from hw.flash.layout import FlashMap
+from hw.flash.reader import FlashPins
 from hw.link.frame_processor import STATUS_PORTS
+from hw.link.line_speed import LineSpeed
 from hw.link.link import Link
 from hw.link.packets import check_link
+from hw.link.spi_peripheral import SpiPeripheral
 from hw.link.uart_receiver import UartReceiver, check_divisor
 from hw.link.uart_transmitter import UartTransmitter
+from hw.power_up import PowerUp
 from hw.spike_word import output_record, sample_beat
 from hw.stream_register import StreamRegister
 
-__all__ = ["BoardTop"]
+__all__ = ["LINKS", "BoardTop"]
+
+#: Kinds of links.
+LINKS = ("uart", "spi")
+
+_LINK_PORTS = {
+    "uart": {"rx": In(1, init=1), "tx": Out(1, init=1)},
+    "spi": {"sck": In(1), "cs": In(1), "copi": In(1), "cipo": Out(1), "cipo_enable": Out(1)},
+}
 
 
 class BoardTop(wiring.Component):
-    """Accelerator, link and UART.
+    """Accelerator, and a link over a serial line or SPI.
 
     Parameters
     ----------
     design
         Capacity and fold; samples must be pixels or events.
     divisor
-        Clock cycles a bit of the line, at least 2.
+        Clock cycles a bit of the serial line after reset, 2..65535. A host may choose fewer; see
+        `hw.link.line_speed`. None with SPI.
     clock_hz
         Clock, for the host's information; 0 if not known.
+    link
+        ``"uart"`` or ``"spi"``.
+    board
+        Command-line name of the board, for the host's information.
 
     Members
     -------
     rx : In(1)
-        Line from the host; asynchronous, idle 1.
+        Serial line from the host; asynchronous, idle 1.
     tx : Out(1)
-        Line to the host, idle 1.
+        Serial line to the host, idle 1.
+    sck, cs, copi, cipo, cipo_enable
+        With SPI instead, as of `hw.link.spi_peripheral.SpiPeripheral`; ``cs`` is 1 while selected.
     active : Out(1)
         A network is active (for a lamp).
 
     Raises
     ------
     TypeError
-        If the divisor is not an integer of at least 2.
+        If the divisor is not an integer in 2..65535.
     ValueError
-        If samples are spike words.
+        If samples are spike words, or the link is of another kind.
     """
 
-    def __init__(self, *, design: Design, divisor: int, clock_hz: int = 0) -> None:
-        self._divisor = check_divisor(divisor)
+    def __init__(
+        self,
+        *,
+        design: Design,
+        divisor: int | None = None,
+        clock_hz: int = 0,
+        link: str = "uart",
+        board: str | None = None,
+    ) -> None:
+        if link not in LINKS:
+            raise ValueError(f"Link must be one of {', '.join(LINKS)}, not {link!r}")
+        self._divisor = check_divisor(divisor) if link == "uart" else 0
         self._design = check_link(design)
         self._clock_hz = clock_hz
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "active": Out(1)})
+        self._link = link
+        self._board = board
+        super().__init__({**_LINK_PORTS[link], "active": Out(1)})
 
     @property
     def design(self) -> Design:
@@ -61,19 +94,23 @@ class BoardTop(wiring.Component):
 
     @property
     def divisor(self) -> int:
-        """Clock cycles a bit of the line."""
+        """Clock cycles a bit of the serial line after reset; 0 with SPI."""
         return self._divisor
+
+    @property
+    def link(self) -> str:
+        """Kind of the link."""
+        return self._link
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.accelerator = accelerator = Accelerator(
-            design=self._design, clock_hz=self._clock_hz
+            design=self._design, clock_hz=self._clock_hz, board=self._board
         )
-        m.submodules.link = link = Link(design=self._design)
-        m.submodules.receiver = receiver = UartReceiver(divisor=self._divisor)
-        m.submodules.transmitter = transmitter = UartTransmitter(divisor=self._divisor)
-        connect(m, receiver.o, link.i)
-        connect(m, link.o, transmitter.i)
+        m.submodules.link = link = Link(design=self._design, divisor=self._divisor)
+        m.d.comb += accelerator.errors.eq(link.errors)
+        add_line = self._add_serial_line if self._link == "uart" else self._add_spi
+        add_line(m, link, accelerator)
         connect(m, link.bus, accelerator.bus)
         measured = Signal()  # of the record that waits below
         for port in STATUS_PORTS:
@@ -83,7 +120,16 @@ class BoardTop(wiring.Component):
         # The link is slow: registers keep its logic out of the accelerator's critical paths.
         m.submodules.network = network = StreamRegister(shape=ByteBeat)
         connect(m, link.o_network, network.i)
-        connect(m, network.o, accelerator.i_network)
+        connect(m, network.o, power_up.i)
+        connect(m, power_up.o, accelerator.i_network)
+        for port in ("running", "load_error", "ends", "dropped", "boot_write", "boot_slot"):
+            m.d.comb += getattr(power_up, port).eq(getattr(accelerator, port))
+        for port in ("forget", "resident", "boot"):
+            m.d.comb += getattr(accelerator, port).eq(getattr(power_up, port))
+        if self._flash is not None:
+            for name, member in FlashPins().members.items():
+                ours, its = getattr(self, f"flash_{name}"), getattr(power_up.pins, name)
+                m.d.comb += ours.eq(its) if member.flow is Out else its.eq(ours)
         # What is in flight when a network goes must not turn up under the next one.
         m.d.comb += accelerator.restart.eq(link.restart)
         while_running = ResetInserter(~accelerator.running | link.restart)
@@ -99,14 +145,38 @@ class BoardTop(wiring.Component):
         connect(m, record.o, link.i_record)
         with m.If(record.i.valid & record.i.ready):
             m.d.sync += measured.eq(accelerator.measured)
+        m.d.comb += self.active.eq(accelerator.running)
+        return m
+
+    def _add_serial_line(self, m: Module, link: Link, accelerator: Accelerator) -> None:
+        m.submodules.receiver = receiver = UartReceiver(divisor=self._divisor)
+        m.submodules.transmitter = transmitter = UartTransmitter(divisor=self._divisor)
+        m.submodules.speed = speed = LineSpeed(divisor=self._divisor)
+        connect(m, receiver.o, link.i)
+        connect(m, link.o, transmitter.i)
         m.d.comb += [
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),
-            self.active.eq(accelerator.running),
-            accelerator.errors.eq(link.errors),
+            link.quiet.eq(transmitter.quiet),
+            speed.choose.eq(link.choose),
+            speed.chosen.eq(link.chosen),
+            speed.good.eq(link.accepted),
+            speed.bad.eq(receiver.line_error | link.errors.frame),
+            receiver.cycles.eq(speed.cycles),
+            transmitter.cycles.eq(speed.cycles),
+            accelerator.link.divisor.eq(speed.cycles),
+            accelerator.link.built.eq(self._divisor),
         ]
         with m.If(receiver.line_error):
             m.d.comb += accelerator.errors.line.eq(1)
         with m.If(receiver.overrun):
             m.d.comb += accelerator.errors.overrun.eq(1)
-        return m
+
+    def _add_spi(self, m: Module, link: Link, _accelerator: Accelerator) -> None:
+        m.submodules.spi = spi = SpiPeripheral()
+        connect(m, spi.o, link.i)
+        connect(m, link.o, spi.i)
+        m.d.comb += [
+            *(getattr(spi, name).eq(getattr(self, name)) for name in ("sck", "cs", "copi")),
+            *(getattr(self, name).eq(getattr(spi, name)) for name in ("cipo", "cipo_enable")),
+        ]

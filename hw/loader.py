@@ -31,8 +31,11 @@ class Loader(wiring.Component):
     ``running`` rises. Otherwise ``error`` says why, no network is active, and the rest of the
     image is swallowed up to its ``last``.
 
+    With ``resident`` the memories hold the rows already: the image has none, and its CRC-32 is that
+    of what is left (`hw.contents.Contents.head`).
+
     One byte in 3 cycles while the header is read, then one byte a cycle and 1 cycle more after
-    each block of rows; 2 cycles more at the end of an image.
+    each block of rows (2 cycles a block with ``resident``); 2 cycles more at the end of an image.
 
     Parameters
     ----------
@@ -43,6 +46,10 @@ class Loader(wiring.Component):
     -------
     i : In(stream of ByteBeat)
         The image.
+    resident : In(1)
+        The image is without rows; stable from its first byte to its last.
+    ends : Out(1)
+        The byte that is taken next is the last of a whole image.
     running : Out(1)
         A network is active.
     config : Out(core_config)
@@ -67,6 +74,8 @@ class Loader(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(ByteBeat)),
+                "resident": In(1),
+                "ends": Out(1),
                 "running": Out(1),
                 "config": Out(core_config(design)),
                 "members": Out(8),
@@ -217,7 +226,9 @@ class Loader(wiring.Component):
                 with m.Elif(ended):
                     fail(LoadError.LENGTH, ended)
             with m.State("ROWS"):
-                m.d.comb += [self.i.ready.eq(1), self.write_valid.eq(take)]
+                m.d.comb += [self.i.ready.eq(~self.resident), self.write_valid.eq(take)]
+                with m.If(self.resident):
+                    m.next = "BLOCK"
                 with m.If(take):
                     m.d.sync += byte_in_row.eq(byte_in_row + 1)
                     with m.If(self.write_end):
@@ -254,7 +265,7 @@ class Loader(wiring.Component):
                         ]
 
             with m.State("CRC"):
-                m.d.comb += self.i.ready.eq(1)
+                m.d.comb += [self.i.ready.eq(1), self.ends.eq(place == 3)]
                 with m.If(take):
                     m.d.sync += place.eq(place + 1)
                     with m.If(place == 3):

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bits out of an SPI flash of the 25 series, from an address on."""
+
+import math
+
+from amaranth import Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+__all__ = ["FlashPins", "FlashReader"]
+
+# Release from power-down, which the tools of iCE40 leave a flash in; and read.
+_WAKE, _READ = 0xAB, 0x03
+_COMMAND_BITS, _ADDRESS_BITS = 8, 24
+# Every 25-series flash reads with 0x03 at this clock, also behind slow pins.
+_MAX_HZ = 25e6
+# What the slowest of them need to wake up; deselecting takes less.
+_PAUSE_SECONDS = 50e-6
+# Where the clock is not known.
+_FASTEST_HZ = 50_000_000
+
+
+class FlashPins(wiring.Signature):
+    """Pins of a flash, as its master drives them.
+
+    Members
+    -------
+    cs : Out(1)
+        0 selects.
+    sck, copi : Out(1)
+        Clock, idle 0; data to the flash, which takes them when the clock rises.
+    cipo : In(1)
+        Data from the flash, which it changes when the clock falls.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"cs": Out(1, init=1), "sck": Out(1), "copi": Out(1), "cipo": In(1)})
+
+
+class FlashReader(wiring.Component):
+    """Wakes the flash, or reads from it, as long as it is selected.
+
+    From the rise of `select` on: a pause of `pause` cycles in which the flash is not selected, the
+    command (`period` cycles for each of 8 bits, or of 32 for a read), then bits, one every `period`
+    cycles while they are taken, else later. SPI mode 0; a bit is sampled a whole `period` after the
+    edge that made the flash send it.
+
+    Parameters
+    ----------
+    clock_hz
+        Clock, which gives pause and period; 0 if not known, then at most 50 MHz.
+
+    Members
+    -------
+    pins : Out(FlashPins)
+        The flash.
+    select : In(1)
+        1: read; 0 ends it in the next cycle.
+    wake : In(1)
+        Only wake the flash; stable while selected.
+    address : In(24)
+        First byte; stable while selected.
+    is_awake : Out(1)
+        The command to wake is out.
+    o : Out(stream of 1 bit)
+        Bits, the highest of each byte first.
+    place : Out
+        Number of the bit that is offered, from 0, modulo a power of two of at least 256.
+    """
+
+    def __init__(self, *, clock_hz: int = 0) -> None:
+        clock_hz = clock_hz or _FASTEST_HZ
+        self._half = math.ceil(clock_hz / (2 * _MAX_HZ))
+        self._pause = math.ceil(clock_hz * _PAUSE_SECONDS)
+        super().__init__(
+            {
+                "pins": Out(FlashPins()),
+                "select": In(1),
+                "wake": In(1),
+                "address": In(_ADDRESS_BITS),
+                "is_awake": Out(1),
+                "o": Out(stream.Signature(1)),
+                "place": Out(max(8, bits_for(self._pause))),
+            }
+        )
+
+    @property
+    def period(self) -> int:
+        """Cycles of the flash's clock."""
+        return 2 * self._half
+
+    @property
+    def pause(self) -> int:
+        """Cycles before a command."""
+        return self._pause
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        pins, count = self.pins, self.place
+        # Command and address, in the order of the line; built from few signals, it is few gates.
+        line = Mux(self.wake, _WAKE, _READ)[::-1]
+        line = [*line, *self.address[::-1]]
+        due = Const(1)  # half a period is over
+        if self._half > 1:
+            phase = Signal(range(self._half))
+            due = phase == self._half - 1
+            m.d.sync += phase.eq(Mux(due | pins.cs, 0, phase + 1))
+        taken = Signal()
+        m.d.comb += taken.eq(self.o.valid & self.o.ready)
+        with m.If(taken):
+            m.d.sync += [self.o.valid.eq(0), count.eq(count + 1)]
+        with m.FSM():
+            with m.State("PAUSE"):
+                m.d.sync += count.eq(count + 1)
+                with m.If(count == self._pause - 1):
+                    m.d.sync += [count.eq(0), pins.cs.eq(0)]
+                    m.next = "COMMAND"
+                self._end(m)
+            with m.State("COMMAND"):
+                with m.Switch(count[:5]):
+                    for number, bit in enumerate(line):
+                        with m.Case(number):
+                            m.d.comb += pins.copi.eq(bit)
+                with m.If(due):
+                    m.d.sync += pins.sck.eq(~pins.sck)
+                    with m.If(pins.sck):
+                        m.d.sync += count.eq(count + 1)
+                        with m.If(self.wake & (count == _COMMAND_BITS - 1)):
+                            m.next = "AWAKE"
+                        with m.If(count == _COMMAND_BITS + _ADDRESS_BITS - 1):
+                            m.d.sync += count.eq(0)
+                            m.next = "READ"
+                self._end(m)
+            with m.State("READ"):
+                with m.If(due & ~(pins.sck & self.o.valid & ~self.o.ready)):
+                    m.d.sync += pins.sck.eq(~pins.sck)
+                    with m.If(pins.sck):
+                        m.d.sync += [self.o.payload.eq(pins.cipo), self.o.valid.eq(1)]
+                self._end(m)
+            with m.State("AWAKE"):
+                m.d.comb += self.is_awake.eq(1)
+                self._end(m)
+        return m
+
+    def _end(self, m: Module) -> None:
+        """Deselect the flash when it is asked for; last in every state."""
+        with m.If(~self.select):
+            m.d.sync += [self.pins.cs.eq(1), self.pins.sck.eq(0)]
+            m.d.sync += [self.place.eq(0), self.o.valid.eq(0)]
+            m.next = "PAUSE"
