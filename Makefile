@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: help install demo test lint format clean
+.PHONY: help install demo test lint format firmware clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ test: install lint ## lint and all tests
 format: install ## Let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+firmware: install ## Compile the C driver with every compiler that is there; print its size
+	@$(BIN)/python -m firmware.c_driver
 
 clean: ## Remove what builds and runs leave behind, .venv too
 	rm -rf $(VENV) build runs .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
