@@ -12,6 +12,7 @@ calls give the same cycles, however busy the machine is.
 import argparse
 import dataclasses
 import json
+import math
 import select
 import shutil
 import subprocess
@@ -160,6 +161,7 @@ class VirtualBoard(Closing):
         self._cache = cache
         self._process: subprocess.Popen[str] | None = None
         self._path = ""
+        self._cycles = 0  # of a stepped board, when it was looked at last
 
     @property
     def path(self) -> str:
@@ -215,8 +217,7 @@ class VirtualBoard(Closing):
     def connect(self) -> Transport:
         """Open the terminal, or, stepped, take the line."""
         if self._stepped:
-            clock_hz = self._clock_hz or _STEPPED_CLOCK_HZ
-            return SteppedTransport(self, clock_hz=clock_hz, divisor=self._divisor)
+            return SteppedTransport(self, baud=self.clock_hz // self._divisor)
         return PtyTransport(self._path)
 
     def reset(self) -> None:
@@ -234,7 +235,24 @@ class VirtualBoard(Closing):
 
     def run(self, cycles: int) -> bytes:
         """Let clock cycles of a stepped board pass; return the bytes that came meanwhile."""
-        return _from_hex(self.command(f"run {cycles}"))
+        return self.advance("run", cycles)
+
+    def advance(self, how: str, cycles: int) -> bytes:
+        """Let time of a stepped board pass, ``how`` being ``run`` or ``receive``, at most so many
+        cycles; return the bytes that came meanwhile."""
+        answer, count = self.command(f"{how} {cycles}").split()
+        self._cycles = int(count)
+        return b"" if answer == "-" else bytes.fromhex(answer)
+
+    @property
+    def seconds(self) -> float:
+        """Simulated time of a stepped board, in which nothing happens but in `advance`."""
+        return self._cycles / self.clock_hz
+
+    @property
+    def clock_hz(self) -> int:
+        """Clock; what makes the cycles of a stepped board seconds if it was given none."""
+        return self._clock_hz or _STEPPED_CLOCK_HZ
 
     def command(self, text: str) -> str:
         """Give a command of ``sim/harness/virtual_board.cpp``; return its answer.
@@ -269,16 +287,22 @@ class SteppedTransport(Transport):
     ----------
     board
         A stepped board that runs.
-    clock_hz
-        What makes its cycles seconds.
-    divisor
-        Clock cycles a bit.
+    baud
+        Bits a second.
     """
 
-    def __init__(self, board: VirtualBoard, *, clock_hz: int, divisor: int) -> None:
+    def __init__(self, board: VirtualBoard, *, baud: int) -> None:
         self._board = board
-        self._clock_hz = clock_hz
-        self.baud = clock_hz // divisor
+        self.baud = baud
+
+    def set_baud(self, baud: int) -> None:
+        """Change the speed of the host's side, for what is written from now on."""
+        self._board.command(f"divisor {round(self._board.clock_hz / baud)}")
+        self.baud = baud
+
+    def time(self) -> float:
+        """Simulated seconds."""
+        return self._board.seconds
 
     def write(self, message: bytes) -> None:
         """Put bytes on the line; no time passes."""
@@ -287,15 +311,10 @@ class SteppedTransport(Transport):
 
     def read(self, timeout: float) -> bytes:
         """Let time pass until bytes have come and no more do, or ``timeout`` simulated seconds."""
-        cycles = max(1, round(timeout * self._clock_hz))
-        return _from_hex(self._board.command(f"receive {cycles}"))
+        return self._board.advance("receive", max(1, math.ceil(timeout * self._board.clock_hz)))
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-def _from_hex(answer: str) -> bytes:
-    return b"" if answer == "-" else bytes.fromhex(answer)
 
 
 def main(arguments: list[str] | None = None) -> int:

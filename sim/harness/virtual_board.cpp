@@ -15,7 +15,8 @@
 //                   was busy, the same from the board
 //   divisor N       stepped only: clock cycles a bit, for what is sent from now on
 //   send HEX        stepped only: bytes for the board; no time passes
-//   run N           stepped only: let N cycles pass; answers: bytes from the board in hex, or "-"
+//   run N           stepped only: let N cycles pass; answers: bytes from the board in hex or "-",
+//                   then the clock cycles since the start
 //   receive N       stepped only: the same, at most N cycles, until bytes came and no more do
 //
 // With a terminal the simulation runs as fast as it can while bytes flow. After IDLE_CYCLES cycles
@@ -91,6 +92,7 @@ class Board {
         make();
     }
 
+    uint64_t count() const { return cycles_; }
     std::string cycles() const {
         return std::to_string(cycles_) + " " + std::to_string(sender_.busy_cycles()) + " " +
                std::to_string(receiver_.busy_cycles());
@@ -262,7 +264,7 @@ std::string step(Board& board, const std::string& word, const std::string& rest)
             if (board.receives()) last = i;
             if (waits && !output.empty() && i - last > quiet) break;
         }
-        return to_hex(output);
+        return to_hex(output) + " " + std::to_string(board.count());
     }
     return "unknown command: " + word;
 }
