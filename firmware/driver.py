@@ -11,8 +11,9 @@ from firmware.answers import Classification, DeviceError, DeviceStatus, RefusedE
 from firmware.batch import classify_on
 from firmware.image import device_image
 from firmware.requests import Reply, Requester
+from firmware.speed import SPEEDS, raise_speed, restore_speed
 from firmware.status import read_status
-from firmware.transport import Transport
+from firmware.transport import USUAL_BAUD, Transport
 from hw.design import CapacityError, Design
 from hw.design_words import design_from_words
 from hw.image_layout import LoadState
@@ -54,12 +55,20 @@ class Device(Requester):
 
     Parameters
     ----------
-    transport, timeout, retries
+    transport, timeout, retries, first_sequence
         As for `firmware.requests.Requester`.
     """
 
-    def __init__(self, transport: Transport, *, timeout: float = 1.0, retries: int = 4) -> None:
-        super().__init__(transport, timeout=timeout, retries=retries)
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        timeout: float = 1.0,
+        retries: int = 4,
+        first_sequence: int | None = None,
+    ) -> None:
+        super().__init__(transport, timeout=timeout, retries=retries, first_sequence=first_sequence)
+        self._is_raised = False
         self._design: Design | None = None
         # Of the network loaded last: fingerprint and beta.
         self._temperature: tuple[int, float] | None = None
@@ -68,6 +77,42 @@ class Device(Requester):
     def temperature(self) -> tuple[int, float] | None:
         """Fingerprint and inverse temperature of the network that this session loaded last."""
         return self._temperature
+
+    @classmethod
+    def open(
+        cls, port: str | None = None, *, board: str | None = None, baud: int = USUAL_BAUD
+    ) -> "Device":
+        """Open a board; see `firmware.discovery.open_port` and `firmware.discovery.find_one`.
+
+        Parameters
+        ----------
+        port
+            Serial port; none: the one on which a board answers.
+        board
+            Name of a board, if it shall be that kind.
+        baud
+            Bits a second that its gateware was built for.
+
+        Raises
+        ------
+        LinkError
+            If there is no such board, or more than one.
+        """
+        from firmware.discovery import find_one, open_port
+
+        return find_one(board=board, baud=baud) if port is None else open_port(port, baud=baud)
+
+    def raise_speed(self, *, most: int = SPEEDS[0]) -> int:
+        """Raise the speed of the line; see `firmware.speed.raise_speed`."""
+        self._is_raised = True
+        return raise_speed(self, most=most)
+
+    def close(self) -> None:
+        """Let go of the board, its line as it was found."""
+        if self._is_raised:
+            self._is_raised = False
+            restore_speed(self)
+        super().close()
 
     # What the board is
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests to a board, several under way at a time, each repeated until it is answered."""
 
+import contextlib
 import dataclasses
 import heapq
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -52,15 +53,26 @@ class Requester(Closing):
         Seconds to wait for a reply, the time of the bytes on the line not counted.
     retries
         How often a request is repeated.
+    first_sequence
+        Sequence number of the first request, less 1; none: any.
     """
 
-    def __init__(self, transport: Transport, *, timeout: float = 1.0, retries: int = 4) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        timeout: float = 1.0,
+        retries: int = 4,
+        first_sequence: int | None = None,
+    ) -> None:
         self._transport = transport
-        self._timeout = timeout
+        #: Seconds to wait for a reply.
+        self.timeout = timeout
         self._retries = retries
         self._parser = FrameParser()
         # Another start in each session: a late reply to an earlier one is not taken for ours.
-        self._sequence = time.monotonic_ns() >> 10 & 0xFF
+        anything = time.monotonic_ns() >> 10 & 0xFF
+        self._sequence = anything if first_sequence is None else first_sequence
         self._line_free = 0.0  # when all that was written will have left
         self._deadline = 0.0  # of the replies to it
         #: Requests that were sent once more.
@@ -70,6 +82,16 @@ class Requester(Closing):
     def transport(self) -> Transport:
         """The line."""
         return self._transport
+
+    @contextlib.contextmanager
+    def trying(self, *, timeout: float, retries: int) -> Iterator[None]:
+        """Ask with another patience within the ``with`` block."""
+        before = self.timeout, self._retries
+        self.timeout, self._retries = timeout, retries
+        try:
+            yield
+        finally:
+            self.timeout, self._retries = before
 
     def close(self) -> None:
         """Let go of the transport."""
@@ -132,7 +154,7 @@ class Requester(Closing):
         DeviceError
             If no reply comes.
         """
-        batch = _Batch(bodies, tries=self._retries + 1, timeout=self._timeout)
+        batch = _Batch(bodies, tries=self._retries + 1, timeout=self.timeout)
         window = min(max(1, window), _MOST_UNDER_WAY)
         try:
             while True:
@@ -147,7 +169,7 @@ class Requester(Closing):
     def _fill(self, kind: Any, batch: "_Batch", window: int) -> None:
         """Send as much as there is room for."""
         lines = []
-        while len(batch.under_way) < window and time.monotonic() >= batch.ready_at:
+        while len(batch.under_way) < window and self._transport.time() >= batch.ready_at:
             self._sequence = (self._sequence + 1) % 256
             body = batch.send_next(self._sequence)
             if body is None:
@@ -155,17 +177,17 @@ class Requester(Closing):
             lines.append(encode_frame(Frame(type=kind, sequence=self._sequence, body=body)))
         if lines:
             line = b"".join(lines)
-            begun = time.monotonic()
+            begun = self._transport.time()
             self._transport.write(line)
             baud = self._transport.baud
             if baud:
                 seconds = len(line) * _BITS_PER_BYTE / baud
                 self._line_free = max(self._line_free, begun) + seconds
-            self._deadline = max(self._line_free, time.monotonic()) + self._timeout
+            self._deadline = max(self._line_free, self._transport.time()) + self.timeout
 
     def _receive(self, batch: "_Batch") -> list[Frame]:
         """Replies that come before it is time to send again. A byte is a sign of life."""
-        now = time.monotonic()
+        now = self._transport.time()
         if batch.under_way and now >= self._deadline:
             batch.lose(batch.under_way.values())
             return []
@@ -174,7 +196,7 @@ class Requester(Closing):
             until = min(until, batch.ready_at)
         received = self._transport.read(max(0.0, until - now))
         if received:
-            self._deadline = max(self._deadline, time.monotonic() + self._timeout)
+            self._deadline = max(self._deadline, self._transport.time() + self.timeout)
         return [frame for frame in self._parser.feed(received) if _is_reply(frame)]
 
     def _take(
@@ -199,7 +221,7 @@ class Requester(Closing):
             reason = refusal_reason(fields["reason"])
             if reason is RefusalReason.BUSY:
                 batch.lose([number])
-                batch.ready_at = time.monotonic() + self._timeout / 10
+                batch.ready_at = self._transport.time() + self.timeout / 10
             elif reason is RefusalReason.GAP and batch.has_before(number):
                 # What it lacks was lost on the line.
                 batch.lose([*batch.sent_before(frame.sequence), number])

@@ -4,10 +4,23 @@
 import abc
 import os
 import select
+import time
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Closing", "LinkError", "PtyTransport", "SerialTransport", "Transport", "open_transport"]
+__all__ = [
+    "USUAL_BAUD",
+    "Closing",
+    "LinkError",
+    "PtyTransport",
+    "SerialTransport",
+    "Transport",
+    "open_transport",
+]
+
+
+#: Bits a second of a bitstream that was built without saying.
+USUAL_BAUD = 115200
 
 
 class LinkError(RuntimeError):
@@ -36,8 +49,22 @@ class Closing(abc.ABC):
 class Transport(Closing):
     """A line that carries bytes both ways; closing it lets go of the line."""
 
-    #: Bits a second, 10 of them a byte; none if unknown.
+    #: Bits a second, 10 of them a byte; none if they cannot be chosen.
     baud: int | None = None
+
+    def set_baud(self, baud: int) -> None:
+        """Change the speed of the line.
+
+        Raises
+        ------
+        LinkError
+            If it has none, or not this one.
+        """
+        raise LinkError(f"The line has no speed that could be set to {baud} baud")
+
+    def time(self) -> float:
+        """Seconds of the clock by which `read` waits."""
+        return time.monotonic()
 
     @abc.abstractmethod
     def write(self, message: bytes) -> None:
@@ -166,6 +193,15 @@ class SerialTransport(Transport):
             self._serial.write(message)
         except (OSError, self._failure) as error:
             raise LinkError(f"Serial port {self._port} failed: {error}") from None
+
+    def set_baud(self, baud: int) -> None:
+        """Change the speed of the port."""
+        try:
+            self._serial.flush()
+            self._serial.baudrate = baud
+        except (OSError, ValueError, self._failure) as error:
+            raise LinkError(f"Serial port {self._port} takes no {baud} baud: {error}") from None
+        self.baud = baud
 
     def read(self, timeout: float) -> bytes:
         """Return what has arrived."""
