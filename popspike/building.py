@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hw.design import Design
+from model.description import Network
 from popspike.cycles import Pace
 
 __all__ = ["build_design", "report_text"]
@@ -24,6 +25,7 @@ def build_design(
     baud: int = 115200,
     attempts: int = 4,
     native: bool = False,
+    resident: Network | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Build a bitstream and write ``report.json`` and ``report.txt`` beside it.
@@ -46,6 +48,8 @@ def build_design(
         Bits a second of the serial line.
     attempts, native
         As `hw.build.build_bitstream` takes them.
+    resident
+        Network that is active at power-up; `hw.patch` can replace it. None: there is none.
     say
         Called with a line of text as the build goes on.
 
@@ -54,19 +58,32 @@ def build_design(
     dict
         What ``report.json`` holds.
     """
+    from firmware.resident import contents_of
     from hw.board_top import BoardTop
     from hw.boards import find_board
     from hw.build import build_bitstream
     from hw.estimate import bandwidth_share, estimate
+    from hw.patch.memories import placeholder_contents
+    from hw.patch.patching import map_path
+    from hw.patch.resident import finish_resident
     from hw.report import sum_resources
 
     chosen = find_board(board)
+    path = folder / f"{name}{chosen.bitstream_suffix}"
+    # What an earlier build left says nothing of this one.
+    for old in (path, map_path(path)):
+        old.unlink(missing_ok=True)
+    contents = None if resident is None else contents_of(resident, design)
+    placeholders = None if resident is None else placeholder_contents(design)
     made = build_bitstream(
         board=chosen,
         make_top=lambda clock_hz: BoardTop(
-            design=design, divisor=round(clock_hz / baud), clock_hz=round(clock_hz)
+            design=design,
+            divisor=round(clock_hz / baud),
+            clock_hz=round(clock_hz),
+            contents=placeholders,
         ),
-        path=folder / f"{name}{chosen.bitstream_suffix}",
+        path=path if placeholders is None else folder / "tools" / f"placeholders{path.suffix}",
         folder=folder / "tools",
         clock_mhz=clock_mhz,
         multiplies=design.memory is not None,
@@ -74,13 +91,19 @@ def build_design(
         attempts=attempts,
         on_stage=say,
     )
+    if contents is not None and placeholders is not None:
+        say("network into the bitstream")
+        finish_resident(
+            made, design=design, placeholders=placeholders, contents=contents, path=path
+        )
     used, available = made.place.resources.to_json(), made.place.available.to_json()
     # On iCE40 a flip-flop shares its cell with a table, and only the netlist counts it.
     used["flip_flops"] = used["flip_flops"] or sum_resources(made.parts).flip_flops
     before = estimate(design, chosen)
     share = bandwidth_share(bits=pace.weight_bits, cycles=pace.cycles_per_image, board=chosen)
     facts = {
-        "bitstream": str(made.path),
+        "bitstream": str(path),
+        "resident": None if resident is None else f"{resident.fingerprint():#010x}",
         "board": board,
         "clock_mhz": made.clock_mhz,
         "achieved_mhz": made.place.achieved_mhz,

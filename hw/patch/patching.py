@@ -18,8 +18,18 @@ from hw.patch.memories import stored_bits, stored_memories
 from hw.patch.memory_map import MapError, MemoryMap, MemoryPiece, find_pieces
 from hw.patch.unpacked import BitstreamError, UnpackedBitstream
 
-__all__ = ["Patched", "map_memories", "patch_bitstream", "read_memories"]
+__all__ = [
+    "Patched",
+    "map_memories",
+    "map_path",
+    "packer_options",
+    "patch_bitstream",
+    "read_memories",
+]
 
+# What packers are given beside options.
+_FILE_OPTIONS = ("--input", "--bit", "--svf", "-o")
+_FILES = (".asc", ".bin", ".json")
 _KINDS = {"ice40": Ice40Bitstream, "ecp5": Ecp5Bitstream, "gowin": GowinBitstream}
 
 
@@ -43,6 +53,22 @@ class Patched:
     blocks: int
     bits: int
     changed_bits: int
+
+
+def map_path(path: Path) -> Path:
+    """Where the map of a bitstream is kept: beside it, as ``NAME.memories.json``."""
+    return path.with_suffix(".memories.json")
+
+
+def packer_options(command: Sequence[str]) -> tuple[str, ...]:
+    """Options of a packer's command line, without program and files."""
+    options, words = [], iter(command[1:])
+    for word in words:
+        if word in _FILE_OPTIONS:
+            next(words)
+        elif not word.endswith(_FILES):
+            options.append(word)
+    return tuple(options)
 
 
 def _open(family: str, path: Path, options: Sequence[str]) -> UnpackedBitstream:

@@ -39,6 +39,14 @@ def build(
     native: Annotated[
         bool, typer.Option("--native", help="Programs on PATH in place of the Python wheels.")
     ] = False,
+    resident: Annotated[
+        bool,
+        typer.Option(
+            "--resident",
+            help="The first network is in the bitstream, active at power-up; `popspike patch` "
+            "replaces it.",
+        ),
+    ] = False,
     dataset: DatasetOption = None,
     data_dir: DataDirOption = None,
     members: BuiltMembersOption = None,
@@ -47,7 +55,8 @@ def build(
     """Build a bitstream whose clock is met; one that misses its clock fails and leaves none.
 
     The gateware holds any of the networks given, and every smaller one of the same kind; they are
-    loaded at run time. Cycles an image are the mean over the test set of the first network where
+    loaded at run time. With --resident the first one is in the bitstream, and a map of its memories
+    beside it. Cycles an image are the mean over the test set of the first network where
     its data are at hand, else over the shipped digits.
 
     Examples:  popspike build bs4nn-mnist-256 --board icebreaker
@@ -59,7 +68,7 @@ def build(
     networks = [find_network(name) for name in network]
     name = f"{Path(network[0]).stem}-{board}"
     folder = output or Path("build") / name
-    design = default_design(networks, board, members=members)
+    design = default_design(networks, board, members=members, resident=resident)
     pace = pace_of(networks[0], design, dataset=dataset, data_dir=data_dir)
     with stage(f"building for {board}") as say:
         facts = build_design(
@@ -72,6 +81,7 @@ def build(
             baud=baud,
             attempts=attempts,
             native=native,
+            resident=networks[0] if resident else None,
             say=say,
         )
     if json:
