@@ -26,7 +26,7 @@ from hw.tools import find_tool, run_tool
 __all__ = ["Attempt", "Bitstream", "TimingError", "build_bitstream", "part_of"]
 
 _NAME = "top"
-_NETLIST = f"{_NAME}.json"
+_NETLISTS = {"ice40": f"{_NAME}.json", "ecp5": f"{_NAME}.json", "gowin": f"{_NAME}.syn.json"}
 _PLACED = f"{_NAME}.report.json"
 
 # No memory here is read at an address that is written in the same cycle, or what is read then is
@@ -36,9 +36,14 @@ _IS_PART = re.compile(
     r"(layer|store|replay|times|neurons|sampler)\d+$|(table|readout|members|rates|rasteriser|series|marks)$"
 )
 # The flip-flops of an iCE40 tile share one clock enable, so that an enable for two or three of
-# them wastes the rest; a multiplexer fits the table beside each.
-_SYNTHESIS_OPTIONS = {"ice40": "-device u -dffe_min_ce_use 6", "ecp5": "-nowidelut"}
-_MULTIPLIERS = {"ice40": "-dsp", "ecp5": ""}
+# them wastes the rest; a multiplexer fits the table beside each. A distributed RAM of a Gowin chip
+# takes the tables and flip-flops of a whole tile.
+_SYNTHESIS_OPTIONS = {
+    "ice40": "-device u -dffe_min_ce_use 6",
+    "ecp5": "-nowidelut",
+    "gowin": "-nowidelut -nolutram",
+}
+_MULTIPLIERS = {"ice40": "-dsp", "ecp5": "", "gowin": ""}
 
 
 class TimingError(RuntimeError):
@@ -88,6 +93,8 @@ class Bitstream:
         Report of place and route.
     parts
         Resources by part, counted in the netlist before packing.
+    packing
+        Command line that packed it.
     attempts
         All runs, the last of which met the clock.
     seconds
@@ -99,6 +106,7 @@ class Bitstream:
     setting: PllSetting
     place: PlaceReport
     parts: dict[str, Resources]
+    packing: tuple[str, ...]
     attempts: tuple[Attempt, ...]
     seconds: float
 
@@ -212,7 +220,8 @@ def build_bitstream(
                 board=board,
                 setting=setting,
                 place=place,
-                parts=read_netlist(folder / _NETLIST, part_of=part_of),
+                parts=read_netlist(folder / _NETLISTS[board.family], part_of=part_of),
+                packing=tuple(commands[2]),
                 attempts=tuple(tried),
                 seconds=time.monotonic() - start,
             )
@@ -231,7 +240,7 @@ def _read_report(board: Board, folder: Path, setting: PllSetting) -> PlaceReport
     place = read_place_report(folder / _PLACED, clock_mhz=setting.output_mhz)
     if board.family != "ice40":
         return place
-    path = multiplier_path(folder / _PLACED, folder / _NETLIST)
+    path = multiplier_path(folder / _PLACED, folder / _NETLISTS["ice40"])
     if path is None or path.achieved_mhz >= place.achieved_mhz:
         return place
     return dataclasses.replace(place, achieved_mhz=path.achieved_mhz, critical_path=path.lines)
@@ -250,8 +259,10 @@ def _prepare(
         emit_src=False,
         script_after_read=_FREE_COLLISIONS,
         synth_opts=" ".join(options),
-        # The achieved clock is read from the report and judged here.
-        nextpnr_opts=f"--report {_PLACED} --detailed-timing-report --timing-allow-fail",
+        # The achieved clock is read from the report and judged here. On Gowin nothing else says
+        # which clock is wanted.
+        nextpnr_opts=f"--freq {setting.output_mhz:.6f} --report {_PLACED} "
+        "--detailed-timing-report --timing-allow-fail",
     )
     plan.extract(str(folder))
     return json.loads(plan.files[f"build_{_NAME}.json"])["commands"]

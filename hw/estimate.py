@@ -38,9 +38,10 @@ __all__ = [
 _FORMS = {
     "ice40": ((256, 16), (512, 8), (1024, 4), (2048, 2)),
     "ecp5": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+    "gowin": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
 }
 # Memories of fewer bits become flip-flops or distributed RAM.
-_SMALLEST = {"ice40": 128, "ecp5": 1024}
+_SMALLEST = {"ice40": 128, "ecp5": 1024, "gowin": 1024}
 # Registers, loader and counters; link and UART; clock and reset.
 _FIXED = {
     "ice40": {
@@ -49,6 +50,11 @@ _FIXED = {
         "board": Resources(luts=20, flip_flops=20),
     },
     "ecp5": {
+        "accelerator": Resources(luts=770, flip_flops=370),
+        "link": Resources(luts=1130, flip_flops=480),
+        "board": Resources(luts=30, flip_flops=25),
+    },
+    "gowin": {
         "accelerator": Resources(luts=770, flip_flops=370),
         "link": Resources(luts=1130, flip_flops=480),
         "board": Resources(luts=30, flip_flops=25),
@@ -101,7 +107,7 @@ def memory_blocks(*, depth: int, width: int, family: str) -> int:
     depth, width
         Words, and bits of one.
     family
-        ``"ice40"`` or ``"ecp5"``.
+        Of the chip, as in `hw.boards.board.Board`.
 
     Returns
     -------
@@ -129,7 +135,7 @@ def _lanes(layer: LayerDesign, family: str) -> Resources:
     # The sum of a word of a bit plane, shifted.
     shifted = width.bit_length() + layer.input_bits if layer.input_bits > 1 else 0
     shifter = 0 if width == 1 else 2 * shifted
-    digit = bits if family == "ecp5" else 0
+    digit = bits if family != "ice40" else 0
     staged = 0 if width == 1 else 2 * width
     drawn = width if layer.sampled else 0
     return Resources(

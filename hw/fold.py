@@ -13,7 +13,9 @@ from model.description import Network, Readout
 __all__ = ["default_design"]
 
 # More lanes cost more in minutes of place and route than they bring in images a second.
-_WIDEST = {"ice40": 64, "ecp5": 256}
+_WIDEST = {"ice40": 64, "ecp5": 256, "gowin": 128}
+# Pixels that enter a cycle; each has a block RAM for its spike time.
+_PIXELS = {"ice40": 2, "ecp5": 16, "gowin": 4}
 _SPRAM_ROWS = 16384
 # Of an iCE40's cells, for stepwise designs: fuller ones were not placed within 20 minutes. Behind a
 # Legendre memory there are few lanes, and designs of 97 % were placed in three minutes.
@@ -27,6 +29,7 @@ def default_design(
     *,
     sample_input: str = "pixels",
     members: int | None = None,
+    resident: bool = False,
 ) -> Design:
     """Fold for networks of equal depth, as wide as the chip's memories and tables allow.
 
@@ -45,6 +48,8 @@ def default_design(
         ``"pixels"`` or ``"words"``, see `hw.design.Design`.
     members
         Most members of a committee; None: as many as the networks store, 1 where they are drawn.
+    resident
+        A network shall be in the bitstream: nothing in SPRAM, which is empty at power-up.
 
     Raises
     ------
@@ -54,7 +59,7 @@ def default_design(
         If no fold fits the chip; the text names what it has too little of.
     """
     board = find_board("icebreaker" if board_name is None else board_name)
-    portable = board_name is None
+    portable = board_name is None or resident
     shortages = []
     designs: Iterator[Design]
     if networks[0].is_stepwise:
@@ -114,7 +119,7 @@ def _lane_counts(networks: Sequence[Network], board: Board) -> Iterator[int]:
 def _design(
     networks: Sequence[Network], board: Board, lanes: int, sample_input: str, *, portable: bool
 ) -> Design:
-    wide = board.family == "ecp5"
+    wide = board.family != "ice40"
     inputs = 4 if wide else 1
     times = 8 if wide else 1
     depth = len(networks[0].layers)
@@ -135,7 +140,7 @@ def _design(
     design = Design.for_networks(
         networks,
         folds,
-        pixels_per_cycle=16 if wide else 2,
+        pixels_per_cycle=_PIXELS[board.family],
         sample_input=sample_input,
         store_banks=2 if wide else 1,
         readouts=readouts,

@@ -9,7 +9,7 @@ from hw.report import Resources
 __all__ = ["memory_parts"]
 
 # Widths of the factors of a multiplier of the chip.
-_FACTORS = {"ice40": 16, "ecp5": 18}
+_FACTORS = {"ice40": 16, "ecp5": 18, "gowin": 18}
 
 
 def memory_parts(
@@ -22,7 +22,7 @@ def memory_parts(
     design
         Capacity and fold.
     family
-        ``"ice40"`` or ``"ecp5"``.
+        Of the chip, as in `hw.boards.board.Board`.
     row_blocks
         Block RAMs of a `hw.row_memory.RowMemory` of so many rows of so many bits.
     """

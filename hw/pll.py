@@ -5,12 +5,17 @@ Pure Python. The cells themselves stand in ``hw/vendor/clock_generator.py``.
 """
 
 import dataclasses
+import itertools
 import math
 
 __all__ = [
     "BYPASS",
     "ECP5_INPUT_MHZ",
     "ECP5_VCO_MHZ",
+    "GOWIN_INPUT_MHZ",
+    "GOWIN_OUTPUT_MHZ",
+    "GOWIN_PHASE_MHZ",
+    "GOWIN_VCO_MHZ",
     "ICE40_INPUT_MHZ",
     "ICE40_OUTPUT_MHZ",
     "ICE40_PHASE_MHZ",
@@ -19,6 +24,7 @@ __all__ = [
     "PllError",
     "PllSetting",
     "choose_ecp5_pll",
+    "choose_gowin_pll",
     "choose_ice40_pll",
     "choose_pll",
 ]
@@ -38,6 +44,14 @@ ECP5_PHASE_MHZ = (10.0, 400.0)
 ECP5_VCO_MHZ = (400.0, 800.0)
 ECP5_OUTPUT_MHZ = (3.125, 400.0)
 
+#: Gowin rPLL: what GW1NR-9 of speed C6/I5 (DS117) and GW2AR-18 of C8/I7 (DS226) have in common:
+#: reference, phase detector, VCO, output, MHz.
+GOWIN_INPUT_MHZ = (3.0, 400.0)
+GOWIN_PHASE_MHZ = (3.0, 400.0)
+GOWIN_VCO_MHZ = (500.0, 1200.0)
+GOWIN_OUTPUT_MHZ = (3.90625, 600.0)
+_GOWIN_DIVIDERS = (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
+
 
 class PllError(ValueError):
     """A clock that a PLL cannot make; the text names the rule."""
@@ -50,17 +64,17 @@ class PllSetting:
     Parameters
     ----------
     kind
-        ``"SB_PLL40_PAD"``, ``"EHXPLLL"``, or `BYPASS`.
+        ``"SB_PLL40_PAD"``, ``"EHXPLLL"``, ``"rPLL"``, or `BYPASS`.
     input_hz, output_hz
         Board clock and system clock.
     vco_hz
         Oscillator frequency; 0 for `BYPASS`.
     reference_divider, feedback_divider, output_divider
         Integer ratios: ``output = vco / output_divider``. iCE40: ``vco = input / reference *
-        feedback``. ECP5: that times ``return_divider``.
+        feedback``. ECP5 and Gowin: that times ``return_divider``.
     return_divider
-        ECP5: divider of the output that is fed back. If it differs from ``output_divider``, the
-        system clock comes from a second output.
+        ECP5 and Gowin: divider of the output that is fed back. If it differs from
+        ``output_divider``, the system clock comes from a second output.
     """
 
     kind: str
@@ -191,8 +205,58 @@ def choose_ecp5_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
     return best
 
 
+def choose_gowin_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
+    """Fastest clock of an rPLL that is not above the wanted one.
+
+    ``output = input / IDIV * FBDIV``, ``vco = output * ODIV``, with IDIV and FBDIV 1..64, ODIV 2,
+    4, 8, 16, 32, 48, ..., 128. Among equal clocks the one with the highest phase detector frequency
+    is taken (least jitter), then the VCO nearest the middle of its range.
+
+    Raises
+    ------
+    PllError
+        If the board clock is out of range or the wanted clock is below all that can be made.
+    """
+    _check_input(input_hz, GOWIN_INPUT_MHZ)
+    best: PllSetting | None = None
+    best_rank: tuple[float, ...] = ()
+    middle = sum(GOWIN_VCO_MHZ) / 2 * 1e6
+    for reference, feedback in itertools.product(range(1, 65), repeat=2):
+        phase = input_hz / reference
+        output = phase * feedback
+        if output > wanted_hz * (1 + 1e-9):
+            continue
+        if not (_within(phase, GOWIN_PHASE_MHZ) and _within(output, GOWIN_OUTPUT_MHZ)):
+            continue
+        for divider in _GOWIN_DIVIDERS:
+            vco = output * divider
+            rank = (round(output), -reference, -abs(vco - middle))
+            if _within(vco, GOWIN_VCO_MHZ) and (best is None or rank > best_rank):
+                best_rank = rank
+                best = PllSetting(
+                    kind="rPLL",
+                    input_hz=input_hz,
+                    output_hz=output,
+                    vco_hz=vco,
+                    reference_divider=reference,
+                    feedback_divider=feedback,
+                    output_divider=divider,
+                    return_divider=divider,
+                )
+    if best is None:
+        raise PllError(
+            f"Wanted clock must be at least {GOWIN_OUTPUT_MHZ[0]:g} MHz with this PLL, "
+            f"not {wanted_hz / 1e6:g} MHz"
+        )
+    return best
+
+
 #: Choice function of each PLL cell.
-PLL_KINDS = {"SB_PLL40_PAD": choose_ice40_pll, "EHXPLLL": choose_ecp5_pll}
+PLL_KINDS = {
+    "SB_PLL40_PAD": choose_ice40_pll,
+    "EHXPLLL": choose_ecp5_pll,
+    "rPLL": choose_gowin_pll,
+}
 
 
 def choose_pll(kind: str, *, input_hz: float, wanted_hz: float) -> PllSetting:

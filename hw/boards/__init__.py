@@ -3,13 +3,16 @@
 
 from hw.boards.board import Board
 from hw.boards.icebreaker import ICEBREAKER
+from hw.boards.tang_nano_9k import TANG_NANO_9K
 from hw.boards.ulx3s_25f import ULX3S_25F
 from hw.boards.ulx3s_85f import ULX3S_85F
 
 __all__ = ["BOARDS", "Board", "UnknownBoardError", "find_board"]
 
 #: Every board that bitstreams are built for, by name.
-BOARDS: dict[str, Board] = {board.name: board for board in (ICEBREAKER, ULX3S_25F, ULX3S_85F)}
+BOARDS: dict[str, Board] = {
+    board.name: board for board in (ICEBREAKER, ULX3S_25F, ULX3S_85F, TANG_NANO_9K)
+}
 
 
 class UnknownBoardError(ValueError):

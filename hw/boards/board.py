@@ -22,13 +22,13 @@ class Board:
     chip
         FPGA with its package.
     family
-        ``"ice40"`` or ``"ecp5"``: which tools build for it.
+        ``"ice40"``, ``"ecp5"`` or ``"gowin"``: which tools build for it.
     platform
         Makes a fresh Amaranth platform (a platform object builds once).
     clock_hz
         Frequency of the platform's default clock.
     pll
-        PLL cell that the clock pin can feed: ``"SB_PLL40_PAD"`` or ``"EHXPLLL"``.
+        PLL cell that the clock pin can feed: ``"SB_PLL40_PAD"``, ``"EHXPLLL"`` or ``"rPLL"``.
     uart
         Name and number of the platform's UART resource.
     luts, flip_flops

@@ -66,6 +66,8 @@ class ClockGenerator(wiring.Component):
             m.submodules.pin = pin = Buffer("i", self._clock_port)
             if kind == BYPASS:
                 m.d.comb += [self.clk.eq(pin.i), locked.eq(1)]
+            elif kind == "rPLL":
+                m.submodules.pll = self._gowin(pin.i, locked)
             else:
                 m.submodules.pll = self._ecp5(pin.i, locked)
 
@@ -154,4 +156,35 @@ class ClockGenerator(wiring.Component):
             o_CLKOP=returned,
             o_LOCK=locked,
             **second,
+        )
+
+    def _gowin(self, clock: Signal, locked: Signal) -> Instance:
+        setting = self._setting
+        return Instance(
+            "rPLL",
+            p_FCLKIN=f"{setting.input_hz / 1e6:g}",
+            p_IDIV_SEL=setting.reference_divider - 1,
+            p_FBDIV_SEL=setting.feedback_divider - 1,
+            p_ODIV_SEL=setting.output_divider,
+            # Fed back inside; dividers, phase and duty cycle as configured.
+            p_CLKFB_SEL="internal",
+            p_DYN_IDIV_SEL="false",
+            p_DYN_FBDIV_SEL="false",
+            p_DYN_ODIV_SEL="false",
+            p_DYN_SDIV_SEL=2,
+            p_PSDA_SEL="0000",
+            p_DUTYDA_SEL="1000",
+            p_DYN_DA_EN="false",
+            i_CLKIN=clock,
+            i_CLKFB=Const(0),
+            i_RESET=Const(0),
+            i_RESET_P=Const(0),
+            i_FBDSEL=Const(0, 6),
+            i_IDSEL=Const(0, 6),
+            i_ODSEL=Const(0, 6),
+            i_PSDA=Const(0, 4),
+            i_DUTYDA=Const(0, 4),
+            i_FDLY=Const(0, 4),
+            o_CLKOUT=self.clk,
+            o_LOCK=locked,
         )

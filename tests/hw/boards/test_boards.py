@@ -10,7 +10,7 @@ from hw.pll import PLL_KINDS
 
 
 def test_unknown_board_lists_the_known_ones():
-    text = "Board must be one of icebreaker, ulx3s-25f, ulx3s-85f, not 'nexys'"
+    text = "Board must be one of icebreaker, ulx3s-25f, ulx3s-85f, tang-nano-9k, not 'nexys'"
     with pytest.raises(UnknownBoardError, match=f"^{re.escape(text)}$"):
         find_board("nexys")
 
