@@ -2,8 +2,9 @@
 """The header of the C driver that holds every number of the protocol.
 
 Made from the one place where each is defined: frames (`hw.link.packets`), registers
-(`hw.register_map`), device images (`hw.image_layout`). ``python -m firmware.c_header`` rewrites
-``firmware/c/popspike_packets.h``; a test fails when it is out of date.
+(`hw.register_map`, `hw.capacity_words`), device images (`hw.image_layout`).
+``python -m firmware.c_header`` rewrites ``firmware/c/popspike_packets.h``; a test fails when it is
+out of date.
 """
 
 import os
@@ -15,7 +16,7 @@ from typing import Any
 
 from amaranth.lib import data, enum
 
-from hw import image_layout, register_map
+from hw import capacity_words, image_layout, register_map
 from hw.image_layout import IMAGE_MAGIC
 from hw.link import packets
 from hw.link.packets import CRC_BYTES, FRAME_CRC, HEADER_BYTES
@@ -27,7 +28,7 @@ __all__ = ["HEADER", "header_text", "main"]
 #: The file that is made.
 HEADER = Path(__file__).resolve().parent / "c" / "popspike_packets.h"
 
-_SOURCES = (packets, register_map, image_layout)
+_SOURCES = (packets, register_map, capacity_words, image_layout)
 _PREFIX = "POPSPIKE"
 _LEAST_BODY = 1024 - HEADER_BYTES - CRC_BYTES
 
@@ -84,7 +85,7 @@ def _members(module: ModuleType, kind: type) -> list[Any]:
     return [
         each
         for name, each in vars(module).items()
-        if name in module.__all__ and isinstance(each, kind)
+        if isinstance(each, kind) and each.__module__ == module.__name__ and name in module.__all__
     ]
 
 

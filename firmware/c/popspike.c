@@ -19,6 +19,13 @@
 /* Exchange any reply for a request. */
 #define ANY_TYPE 0u
 
+/* Keeps the frame of a function off the stack of what its caller calls next. */
+#if defined(__GNUC__)
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
 uint32_t popspike_field(const uint8_t *bytes, unsigned bit, unsigned bits)
 {
     const uint8_t *byte = bytes + bit / 8u;
@@ -73,7 +80,7 @@ static bool put(popspike_device *device, uint8_t byte)
     return device->filled < POPSPIKE_CHUNK || flush(device);
 }
 
-static bool send_request(popspike_device *device)
+static APART bool send_request(popspike_device *device)
 {
     const uint32_t whole = (uint32_t)device->head_size + device->body_size;
     const uint32_t total = whole + POPSPIKE_CRC_BYTES;
