@@ -11,7 +11,6 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.byte_beat import ByteBeat
 from hw.design import Design, index_bits
 from hw.flash.layout import (
-    HEADER_CRC_BYTES,
     IMAGE_OFFSET,
     SLOT_MAGIC,
     SLOT_VERSION,
@@ -19,13 +18,11 @@ from hw.flash.layout import (
     SlotHeader,
 )
 from hw.flash.reader import FlashPins, FlashReader
+from hw.link.packets import CRC_BYTES, FRAME_CRC
 from hw.register_map import NOT_FROM_FLASH, BootState
 from hw.structures import byte_span, pack, size_of
 
 __all__ = ["Boot"]
-
-# CRC-16/IBM-3740, that of frames.
-_POLYNOMIAL, _INIT = 0x1021, 0xFFFF
 
 
 class Boot(wiring.Component):
@@ -37,9 +34,10 @@ class Boot(wiring.Component):
     when `hold` falls, unless a network is active then. When the host asks for a slot, the network
     in use is forgotten, and only that slot is tried.
 
-    A search reads every header once, and each that is better than those before it once more, to
-    keep its generation: with p = ``period`` of `hw.flash.reader.FlashReader`, ``pause + p * 240``
-    cycles each. An image of n bytes takes ``pause + p * (32 + 8 n)`` cycles.
+    A search wakes the flash (``pause + 8 p`` cycles, p = ``period`` of
+    `hw.flash.reader.FlashReader`), then reads every header once, and each that is better than those
+    before it once more, to keep its generation: ``pause + 240 p + 2`` cycles each. An image of n
+    bytes takes ``pause + p * (32 + 8 n) + 6`` cycles, until its network is active.
 
     Parameters
     ----------
@@ -176,12 +174,11 @@ class Boot(wiring.Component):
                 with m.Else():
                     m.d.sync += slot.eq(slot + 1)
                     with m.If(slot == flash.slots - 1):
-                        m.d.sync += slot.eq(best)
-                        m.d.comb += self.forget.eq(1)  # whatever it was in the midst of
-                        m.next = "IMAGE"
-                        with m.If(~found):
-                            m.d.sync += nothing.eq(1)
-                            m.next = "IDLE"
+                        m.d.sync += [slot.eq(best), nothing.eq(~found)]
+                        m.d.comb += self.forget.eq(found)  # whatever it was in the midst of
+                        m.next = "IDLE"
+                        with m.If(found):
+                            m.next = "IMAGE"
 
             with state("IMAGE"):
                 m.d.comb += [
@@ -246,8 +243,8 @@ class _HeaderCheck:
         self._fixed_bits = 8 * fixed
         self._wanted = Const(line, self._fixed_bits)
         self._generation = byte_span(SlotHeader, "generation")
-        self._last = 8 * (size_of(SlotHeader) + HEADER_CRC_BYTES) - 1
-        self._crc = Signal(16, init=_INIT, name="header_crc")
+        self._last = 8 * (size_of(SlotHeader) + CRC_BYTES) - 1
+        self._crc = Signal(16, init=FRAME_CRC.initial_crc, name="header_crc")
         self._is_other = Signal(name="header_is_other")
         self._best = Signal(32, name="best_generation")  # turns once while a generation comes
         self._differs = Signal(name="generation_differs")
@@ -266,14 +263,18 @@ class _HeaderCheck:
 
     def clear(self) -> None:
         """Get ready for a header."""
-        self._m.d.sync += [self._crc.eq(_INIT), self._is_other.eq(0), self.is_newer.eq(0)]
+        self._m.d.sync += [
+            self._crc.eq(FRAME_CRC.initial_crc),
+            self._is_other.eq(0),
+            self.is_newer.eq(0),
+        ]
 
     def take(self) -> None:
         """Take the bit that is offered."""
         m, place, bit = self._m, self._reader.place[:8], self._reader.o.payload
         crc, best = self._crc, self._best
         with m.If(self._reader.o.valid):
-            m.d.sync += crc.eq((crc << 1) ^ Mux(crc[15] ^ bit, _POLYNOMIAL, 0))
+            m.d.sync += crc.eq((crc << 1) ^ Mux(crc[15] ^ bit, FRAME_CRC.polynomial, 0))
             with m.If((place < self._fixed_bits) & (self._wanted.bit_select(place[:7], 1) != bit)):
                 m.d.sync += self._is_other.eq(1)
             first, end = 8 * self._generation.start, 8 * self._generation.stop

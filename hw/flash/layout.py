@@ -11,10 +11,10 @@ import dataclasses
 
 from amaranth.lib import data
 
+from hw.link.packets import CRC_BYTES
 from hw.structures import field_spans, size_of, span_text
 
 __all__ = [
-    "HEADER_CRC_BYTES",
     "IMAGE_OFFSET",
     "SLOT_MAGIC",
     "SLOT_VERSION",
@@ -29,8 +29,6 @@ SLOT_MAGIC = b"PSSL"
 SLOT_VERSION = 1
 #: Bytes from the beginning of a slot to its device image: the smallest erase sector.
 IMAGE_OFFSET = 0x1000
-#: Bytes of the CRC-16 behind the header.
-HEADER_CRC_BYTES = 2
 
 _ADDRESS_BITS = 24
 
@@ -117,6 +115,6 @@ def slot_rows() -> list[tuple[str, str]]:
     """Rows of a table of a slot: byte offsets, field."""
     rows = [(span_text(span), field) for field, span in field_spans(SlotHeader)]
     size = size_of(SlotHeader)
-    rows.append((span_text(range(size, size + HEADER_CRC_BYTES)), "CRC-16 of the bytes before"))
+    rows.append((span_text(range(size, size + CRC_BYTES)), "CRC-16 of the bytes before"))
     rows.append((f"{IMAGE_OFFSET}...", "device image"))
     return rows
