@@ -69,9 +69,9 @@ def build_design(
     from hw.report import sum_resources
 
     chosen = find_board(board)
-    path = folder / f"{name}{chosen.bitstream_suffix}"
+    bitstream = folder / f"{name}{chosen.bitstream_suffix}"
     # What an earlier build left says nothing of this one.
-    for old in (path, map_path(path)):
+    for old in (bitstream, map_path(bitstream)):
         old.unlink(missing_ok=True)
     contents = None if resident is None else contents_of(resident, design)
     placeholders = None if resident is None else placeholder_contents(design)
@@ -83,7 +83,9 @@ def build_design(
             clock_hz=round(clock_hz),
             contents=placeholders,
         ),
-        path=path if placeholders is None else folder / "tools" / f"placeholders{path.suffix}",
+        path=bitstream
+        if placeholders is None
+        else folder / "tools" / f"placeholders{bitstream.suffix}",
         folder=folder / "tools",
         clock_mhz=clock_mhz,
         multiplies=design.memory is not None,
@@ -94,7 +96,7 @@ def build_design(
     if contents is not None and placeholders is not None:
         say("network into the bitstream")
         finish_resident(
-            made, design=design, placeholders=placeholders, contents=contents, path=path
+            made, design=design, placeholders=placeholders, contents=contents, path=bitstream
         )
     used, available = made.place.resources.to_json(), made.place.available.to_json()
     # On iCE40 a flip-flop shares its cell with a table, and only the netlist counts it.
@@ -102,7 +104,7 @@ def build_design(
     before = estimate(design, chosen)
     share = bandwidth_share(bits=pace.weight_bits, cycles=pace.cycles_per_image, board=chosen)
     facts = {
-        "bitstream": str(path),
+        "bitstream": str(bitstream),
         "resident": None if resident is None else f"{resident.fingerprint():#010x}",
         "board": board,
         "clock_mhz": made.clock_mhz,
