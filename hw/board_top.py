@@ -11,7 +11,7 @@ from hw.contents import Contents, check_contents
 from hw.design import Design
 from hw.flash.layout import FlashMap
 from hw.flash.reader import FlashPins
-from hw.link.frame_processor import STATUS_PORTS
+from hw.link.accelerator_ports import STATUS_PORTS
 from hw.link.line_speed import LineSpeed
 from hw.link.link import Link
 from hw.link.packets import check_link
@@ -29,7 +29,13 @@ LINKS = ("uart", "spi")
 
 _LINK_PORTS = {
     "uart": {"rx": In(1, init=1), "tx": Out(1, init=1)},
-    "spi": {"sck": In(1), "cs": In(1), "copi": In(1), "cipo": Out(1), "cipo_enable": Out(1)},
+    "spi": {
+        "sck": In(1),
+        "cs": In(1, init=1),
+        "copi": In(1),
+        "cipo": Out(1),
+        "cipo_enable": Out(1),
+    },
 }
 
 
@@ -47,6 +53,10 @@ class BoardTop(wiring.Component):
         Clock, for the host's information; 0 if not known.
     link
         ``"uart"`` or ``"spi"``.
+    flash
+        Where networks stand in the board's flash; None: the gateware does not use it.
+    contents
+        Network that is in the memories at power-up; None: there is none.
     board
         Command-line name of the board, for the host's information.
 
@@ -57,7 +67,9 @@ class BoardTop(wiring.Component):
     tx : Out(1)
         Serial line to the host, idle 1.
     sck, cs, copi, cipo, cipo_enable
-        With SPI instead, as of `hw.link.spi_peripheral.SpiPeripheral`; ``cs`` is 1 while selected.
+        With SPI instead, as of `hw.link.spi_peripheral.SpiPeripheral`.
+    flash_cs, flash_sck, flash_copi, flash_cipo
+        With a flash, as of `hw.flash.reader.FlashPins`.
     active : Out(1)
         A network is active (for a lamp).
 
@@ -66,7 +78,8 @@ class BoardTop(wiring.Component):
     TypeError
         If the divisor is not an integer in 2..65535.
     ValueError
-        If samples are spike words, or the link is of another kind.
+        If samples are spike words, if the link is of another kind, or if the contents are not
+        those of the design's memories.
     """
 
     def __init__(
@@ -76,6 +89,8 @@ class BoardTop(wiring.Component):
         divisor: int | None = None,
         clock_hz: int = 0,
         link: str = "uart",
+        flash: FlashMap | None = None,
+        contents: Contents | None = None,
         board: str | None = None,
     ) -> None:
         if link not in LINKS:
@@ -84,8 +99,17 @@ class BoardTop(wiring.Component):
         self._design = check_link(design)
         self._clock_hz = clock_hz
         self._link = link
+        self._flash = flash
+        self._contents = contents if contents is None else check_contents(contents, design)
         self._board = board
-        super().__init__({**_LINK_PORTS[link], "active": Out(1)})
+        pins = FlashPins().members.items() if flash is not None else ()
+        super().__init__(
+            {
+                **_LINK_PORTS[link],
+                **{f"flash_{name}": member for name, member in pins},
+                "active": Out(1),
+            }
+        )
 
     @property
     def design(self) -> Design:
@@ -105,9 +129,19 @@ class BoardTop(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.accelerator = accelerator = Accelerator(
-            design=self._design, clock_hz=self._clock_hz, board=self._board
+            design=self._design,
+            clock_hz=self._clock_hz,
+            board=self._board,
+            contents=self._contents,
         )
-        m.submodules.link = link = Link(design=self._design, divisor=self._divisor)
+        m.submodules.power_up = power_up = PowerUp(
+            design=self._design,
+            flash=self._flash,
+            contents=self._contents,
+            clock_hz=self._clock_hz,
+        )
+        slots = 0 if self._flash is None else self._flash.slots
+        m.submodules.link = link = Link(design=self._design, divisor=self._divisor, slots=slots)
         m.d.comb += accelerator.errors.eq(link.errors)
         add_line = self._add_serial_line if self._link == "uart" else self._add_spi
         add_line(m, link, accelerator)

@@ -34,10 +34,13 @@ class CobsEncoder(wiring.Component):
         Frames.
     o : Out(stream of 8 bits)
         Bytes of the line.
+    quiet : Out(1)
+        No frame has begun to come in, and all bytes have left.
     """
 
     i: In(stream.Signature(ByteBeat))
     o: Out(stream.Signature(8))
+    quiet: Out(1)
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
@@ -68,9 +71,10 @@ class CobsEncoder(wiring.Component):
             """Write the length of the open block into its place."""
             m.d.comb += [port.en.eq(1), port.addr.eq(slot), port.data.eq(count)]
 
+        fetched = Signal()
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += slot.eq(write)
+                m.d.comb += self.quiet.eq(~self.i.valid & ~fetched & (read == slot))
                 with m.If(self.i.valid & room):
                     delimit()
                     m.next = "OPEN"
@@ -97,10 +101,10 @@ class CobsEncoder(wiring.Component):
                 m.next = "DELIMIT"
             with m.State("DELIMIT"):
                 delimit()
+                m.d.sync += slot.eq(write + 1)
                 m.next = "IDLE"
 
         # Bytes before the slot may leave.
-        fetched = Signal()
         m.d.comb += [
             read_port.addr.eq(read),
             self.o.payload.eq(read_port.data),

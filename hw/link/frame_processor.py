@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.byte_beat import ByteBeat
 from hw.design import Design
 from hw.image_layout import LoadError
+from hw.link.accelerator_ports import accelerator_ports
 from hw.link.event_feeder import EventFeeder
 from hw.link.packets import (
     HEADER_BYTES,
@@ -24,37 +25,18 @@ from hw.link.packets import (
 )
 from hw.link.replies import ReplyKind, ReplyWork, add_reply_states
 from hw.link.sample_feeder import SampleFeeder
+from hw.link.write_rules import boots, changes_speed, is_out_of_range
 from hw.register_map import ControlWord, register_address
-from hw.registers import RegisterBus, WriteRefusal
-from hw.spike_word import output_record, sample_beat
+from hw.registers import WriteRefusal
 from hw.structures import size_of
 
-__all__ = ["STATUS_PORTS", "FrameProcessor", "accelerator_ports"]
+__all__ = ["FrameProcessor"]
 
 # Samples that may be in the accelerator at a time. While one is being sent, records are taken
 # first; so nothing can lock up.
 _IN_FLIGHT = 2
 # Of the number of events in a sample.
 _EVENT_BITS = 24
-
-#: Ports through which an accelerator tells how it is.
-STATUS_PORTS = ("running", "load_error", "sample_values", "classes", "needs_seed", "measured")
-
-
-def accelerator_ports(design: Design) -> dict[str, wiring.Member]:
-    """Ports to and from those of `hw.accelerator.Accelerator` that have the same names."""
-    return {
-        "o_network": Out(stream.Signature(ByteBeat)),
-        "o_sample": Out(stream.Signature(sample_beat(design))),
-        "i_record": In(stream.Signature(output_record(design))),
-        "bus": Out(RegisterBus()),
-        "running": In(1),
-        "load_error": In(LoadError),
-        "sample_values": In(range(design.sample_values + 1)),
-        "classes": In(range(design.classes + 1)),
-        "needs_seed": In(1),
-        "measured": In(1),
-    }
 
 
 class FrameProcessor(wiring.Component):
@@ -68,6 +50,10 @@ class FrameProcessor(wiring.Component):
     ----------
     design
         Of the accelerator; its samples must be pixels or events.
+    divisor
+        Clock cycles a bit that a serial line is built for; 0: the link is none.
+    slots
+        Networks that the flash has room for; 0: there is no flash.
 
     Members
     -------
@@ -76,6 +62,10 @@ class FrameProcessor(wiring.Component):
     o_network, o_sample, i_record, bus, running, load_error, sample_values, classes, needs_seed,
     measured
         To and from the ports of `hw.accelerator.Accelerator` with these names.
+    quiet : In(1)
+        No byte of a reply is still on its way.
+    choose : Out(1), chosen : Out(range(divisor + 1))
+        The host wants other clock cycles a bit; told when the reply has left.
     restart : Out(1)
         Forget the sample of events that has not come to its end.
     refused : Out(1)
@@ -87,13 +77,17 @@ class FrameProcessor(wiring.Component):
         If samples are spike words.
     """
 
-    def __init__(self, *, design: Design) -> None:
+    def __init__(self, *, design: Design, divisor: int = 0, slots: int = 0) -> None:
         self._design = check_link(design)
+        self._divisor, self._slots = divisor, slots
         super().__init__(
             {
                 "i": In(stream.Signature(ByteBeat)),
                 "o": Out(stream.Signature(ByteBeat)),
                 **accelerator_ports(design),
+                "quiet": In(1),
+                "choose": Out(1),
+                "chosen": Out(range(divisor + 1)),
                 "restart": Out(1),
                 "refused": Out(1),
             }
@@ -124,6 +118,7 @@ class FrameProcessor(wiring.Component):
             # Of the control register only the bit that drops the network is looked at.
             self.bus.write_data.eq(number | drop.as_value()),
             self.bus.write.eq(write),
+            self.chosen.eq(number),
             feeder.i.p.data.eq(self.i.p.data),
             self.o_network.p.data.eq(self.i.p.data),
             self.o_network.p.last.eq(missing == 1),
@@ -133,6 +128,8 @@ class FrameProcessor(wiring.Component):
         m.d.sync += [write.eq(0), drop.eq(0)]
         awaited = Signal(_EVENT_BITS)  # events of the sample that is being sent
         sending = Signal()  # a sample of bytes is
+        held = Signal()  # the header of one is, until a sample has left the accelerator
+        late = Signal()  # the speed of the line changes behind the reply
         m.d.sync += self.restart.eq(0)
         with m.If(~self.running):
             m.d.sync += [samples.eq(0), awaited.eq(0)]
@@ -170,7 +167,10 @@ class FrameProcessor(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += count.eq(0)
-                with m.If(self.i_record.valid & (samples != 0)):
+                with m.If(late):
+                    m.d.comb += self.choose.eq(self.quiet)
+                    m.d.sync += late.eq(~self.quiet)
+                with m.Elif(self.i_record.valid & (samples != 0)):
                     m.d.sync += [work.kind.eq(ReplyKind.RESULT), work.is_measured.eq(self.measured)]
                     if self._design.is_stepwise:
                         m.d.sync += work.is_running.eq(record.running)
@@ -180,6 +180,8 @@ class FrameProcessor(wiring.Component):
                     if not takes_events:
                         with m.If(sending):
                             m.next = "SAMPLE"
+                        with m.If(held):
+                            m.next = "DISPATCH"
 
             with m.State("REQUEST"):
                 m.d.comb += self.i.ready.eq(1)
@@ -192,11 +194,14 @@ class FrameProcessor(wiring.Component):
                         m.next = "DISPATCH"
 
             with m.State("DISPATCH"):
+                m.d.sync += held.eq(0)
                 with m.Switch(header.type):
                     with m.Case(FrameType.READ):
                         arguments(ReadRequest)
                     with m.Case(FrameType.WRITE):
                         arguments(WriteRequest)
+                    with m.Case(FrameType.PROBE):
+                        answer(ReplyKind.DONE)
                     with m.Case(FrameType.LOAD_BEGIN):
                         arguments(LoadBegin)
                     with m.Case(FrameType.LOAD_DATA):
@@ -224,10 +229,11 @@ class FrameProcessor(wiring.Component):
                                 refuse(RefusalReason.NO_NETWORK)
                             with m.Elif(header.length != self.sample_values):
                                 refuse(RefusalReason.SAMPLE_SIZE)
-                            with m.Elif(samples == _IN_FLIGHT):
-                                refuse(RefusalReason.BUSY)
                             with m.Elif(self.needs_seed):
                                 refuse(RefusalReason.SEED)
+                            with m.Elif(samples == _IN_FLIGHT):
+                                m.d.sync += held.eq(1)
+                                m.next = "IDLE"
                             with m.Else():
                                 expect_result()
                                 m.d.sync += sending.eq(1)
@@ -251,18 +257,30 @@ class FrameProcessor(wiring.Component):
                         with m.Else():
                             answer(ReplyKind.WORDS)
                     with m.Case(FrameType.WRITE):
-                        m.d.sync += address.eq(argument[2:8])
+                        where = argument[2:8]
+                        m.d.sync += address.eq(where)
+                        with m.If(boots(where)):
+                            m.d.sync += missing.eq(0)  # the image that another host was sending
+                        out_of_range = is_out_of_range(
+                            where, number, divisor=self._divisor, slots=self._slots
+                        )
+                        with m.If(out_of_range):
+                            refuse(RefusalReason.VALUE)
+                        with m.Elif(changes_speed(where)):
+                            m.d.sync += late.eq(1)
+                            answer(ReplyKind.DONE)
                         if self._design.is_stepwise:
                             # Another choice would lose the samples.
-                            choice = argument[2:8] >= register_address("committee") // 4
-                            with m.If(choice & (samples != 0)):
+                            choice = where >= register_address("committee") // 4
+                            with m.Elif(choice & (samples != 0)):
                                 refuse(RefusalReason.BUSY)
                             with m.Else():
                                 m.d.sync += [write.eq(1), count.eq(0)]
                                 m.next = "WRITTEN"
                         else:
-                            m.d.sync += write.eq(1)
-                            answer(ReplyKind.DONE)
+                            with m.Else():
+                                m.d.sync += write.eq(1)
+                                answer(ReplyKind.DONE)
                     with m.Case(FrameType.LOAD_BEGIN):
                         with m.If((number == 0) | too_large):
                             refuse(RefusalReason.IMAGE_SIZE)

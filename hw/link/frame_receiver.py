@@ -31,6 +31,8 @@ class FrameReceiver(wiring.Component):
         What the line brings; always taken.
     o : Out(stream of ByteBeat)
         Header and body of good frames, at most a byte in 2 cycles.
+    accepted : Out(1)
+        A good frame is handed over.
     frame_error : Out(1)
         A frame was dropped because it was malformed or its CRC was wrong.
     overrun : Out(1)
@@ -50,6 +52,7 @@ class FrameReceiver(wiring.Component):
             {
                 "i": In(stream.Signature(DecodedByte)),
                 "o": Out(stream.Signature(ByteBeat)),
+                "accepted": Out(1),
                 "frame_error": Out(1),
                 "overrun": Out(1),
             }
@@ -108,6 +111,7 @@ class FrameReceiver(wiring.Component):
                 m.d.comb += self.overrun.eq(1)
                 m.d.sync += write.eq(whole)
             with m.Elif(is_good):
+                m.d.comb += self.accepted.eq(1)
                 m.d.sync += whole.eq(write)
             with m.Else():
                 m.d.comb += self.frame_error.eq(1)

@@ -7,9 +7,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.byte_beat import ByteBeat
 from hw.design import Design
+from hw.link.accelerator_ports import STATUS_PORTS, accelerator_ports
 from hw.link.cobs_decoder import CobsDecoder
 from hw.link.cobs_encoder import CobsEncoder
-from hw.link.frame_processor import STATUS_PORTS, FrameProcessor, accelerator_ports
+from hw.link.frame_processor import FrameProcessor
 from hw.link.frame_receiver import FrameReceiver
 from hw.link.frame_sender import FrameSender
 from hw.link.packets import buffer_depth, check_link
@@ -34,15 +35,21 @@ class Link(wiring.Component):
     ----------
     design
         Of the accelerator.
+    divisor, slots
+        As of `hw.link.frame_processor.FrameProcessor`.
 
     Members
     -------
     i, o : stream of 8 bits
         The line.
+    quiet : In(1)
+        No byte taken from ``o`` is still being sent.
+    accepted : Out(1)
+        A good frame came in.
     o_network, o_sample, i_record, bus, running, load_error, sample_values, classes, needs_seed,
     measured
         To and from the ports of `hw.accelerator.Accelerator` with these names.
-    restart : Out(1)
+    restart, choose : Out(1), chosen : Out
         As of `hw.link.frame_processor.FrameProcessor`.
     errors : Out(ErrorFlags)
         What went wrong in this cycle.
@@ -53,14 +60,19 @@ class Link(wiring.Component):
         If samples are spike words.
     """
 
-    def __init__(self, *, design: Design) -> None:
+    def __init__(self, *, design: Design, divisor: int = 0, slots: int = 0) -> None:
         self._design = check_link(design)
+        self._divisor, self._slots = divisor, slots
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
                 "o": Out(stream.Signature(8)),
+                "quiet": In(1),
+                "accepted": Out(1),
                 **accelerator_ports(design),
                 "restart": Out(1),
+                "choose": Out(1),
+                "chosen": Out(range(divisor + 1)),
                 "errors": Out(ErrorFlags),
             }
         )
@@ -70,7 +82,9 @@ class Link(wiring.Component):
         design = self._design
         m.submodules.decoder = decoder = CobsDecoder()
         m.submodules.receiver = receiver = FrameReceiver(depth=buffer_depth(design))
-        m.submodules.processor = processor = FrameProcessor(design=design)
+        m.submodules.processor = processor = FrameProcessor(
+            design=design, divisor=self._divisor, slots=self._slots
+        )
         m.submodules.sender = sender = FrameSender()
         m.submodules.encoder = encoder = CobsEncoder()
 
@@ -91,7 +105,11 @@ class Link(wiring.Component):
         connect(m, processor.bus, flipped(self.bus))
         m.d.comb += [
             *(getattr(processor, name).eq(getattr(self, name)) for name in STATUS_PORTS),
+            processor.quiet.eq(self.quiet & encoder.quiet),
             self.restart.eq(processor.restart),
+            self.choose.eq(processor.choose),
+            self.chosen.eq(processor.chosen),
+            self.accepted.eq(receiver.accepted),
             self.errors.frame.eq(receiver.frame_error),
             self.errors.overrun.eq(receiver.overrun),
             self.errors.request.eq(processor.refused),

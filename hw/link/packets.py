@@ -42,6 +42,7 @@ __all__ = [
     "check_link",
     "image_length_bits",
     "packet_rows",
+    "sample_window",
 ]
 
 #: CRC of frames.
@@ -57,6 +58,7 @@ class FrameType(enum.Enum, shape=8):
 
     READ = 0x01
     WRITE = 0x02
+    PROBE = 0x03
     LOAD_BEGIN = 0x10
     LOAD_DATA = 0x11
     LOAD_END = 0x12
@@ -89,13 +91,16 @@ class RefusalReason(enum.Enum, shape=8):
     IMAGE = 7
     #: The end of a load of which bytes are missing.
     INCOMPLETE = 8
-    #: Two samples are in the accelerator already, or one while other members are asked for.
+    #: A sample is in the accelerator, and a sample of events or another choice of members would
+    #: lose it.
     BUSY = 9
     #: More members than the network has or the gateware was built for, or none; or answers after
     #: every step of more than one.
     MEMBERS = 10
     #: A sample, but members are drawn and no seed has been chosen; or the seed 0.
     SEED = 11
+    #: A register was written with a value that it cannot take.
+    VALUE = 12
 
 
 class FrameHeader(data.Struct):
@@ -238,6 +243,12 @@ PACKETS = (
         meaning="write a register",
     ),
     Packet(
+        type=FrameType.PROBE,
+        more="any bytes",
+        reply=FrameType.DONE,
+        meaning="nothing: a test of the line",
+    ),
+    Packet(
         type=FrameType.LOAD_BEGIN,
         body=(LoadBegin,),
         reply=FrameType.DONE,
@@ -300,6 +311,17 @@ def buffer_depth(design: Design) -> int:
     sample = design.sample_values if design.sample_input == "pixels" else 0
     frame = HEADER_BYTES + sample + CRC_BYTES
     return max(1024, 1 << (frame - 1).bit_length())
+
+
+def sample_window(design: Design, values: int) -> int:
+    """Sample frames of so many bytes that may be under way, so that the receive buffer never runs
+    over.
+
+    One more than the buffer has room for, as that which is answered next is leaving it; not so of
+    series, whose bytes leave it as they are computed.
+    """
+    room = buffer_depth(design) // (HEADER_BYTES + values + CRC_BYTES)
+    return max(1, room if design.memory is not None else room + 1)
 
 
 def body_limit(design: Design) -> int:

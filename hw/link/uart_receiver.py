@@ -10,9 +10,9 @@ __all__ = ["UartReceiver", "check_divisor"]
 
 
 def check_divisor(divisor: object) -> int:
-    """Return the divisor, or raise if it is not an integer of at least 2."""
-    if not isinstance(divisor, int) or divisor < 2:
-        raise TypeError(f"Divisor must be an integer of at least 2, not {divisor!r}")
+    """Return the divisor, or raise if it is not an integer in 2..65535."""
+    if not isinstance(divisor, int) or not 2 <= divisor < 1 << 16:
+        raise TypeError(f"Divisor must be an integer in 2..65535, not {divisor!r}")
     return divisor
 
 
@@ -25,10 +25,12 @@ class UartReceiver(wiring.Component):
     Parameters
     ----------
     divisor
-        Clock cycles a bit, at least 2.
+        Clock cycles a bit while nobody chooses others, 2..65535; the most that can be chosen.
 
     Members
     -------
+    cycles : In(range(divisor + 1))
+        Clock cycles a bit, at least 2. A byte that is on the line when they change is lost.
     rx : In(1)
         The line; asynchronous.
     o : Out(stream of 8 bits)
@@ -41,13 +43,14 @@ class UartReceiver(wiring.Component):
     Raises
     ------
     TypeError
-        If the divisor is not an integer of at least 2.
+        If the divisor is not an integer in 2..65535.
     """
 
     def __init__(self, *, divisor: int) -> None:
         self._divisor = check_divisor(divisor)
         super().__init__(
             {
+                "cycles": In(range(divisor + 1), init=divisor),
                 "rx": In(1, init=1),
                 "o": Out(stream.Signature(8)),
                 "line_error": Out(1),
@@ -57,7 +60,7 @@ class UartReceiver(wiring.Component):
 
     @property
     def divisor(self) -> int:
-        """Clock cycles a bit."""
+        """Most clock cycles a bit."""
         return self._divisor
 
     def elaborate(self, _platform: object) -> Module:
@@ -66,18 +69,21 @@ class UartReceiver(wiring.Component):
         m.submodules.synchronizer = FFSynchronizer(self.rx, line, init=1)
         m.d.sync += before.eq(line)
 
-        timer = Signal(range(self._divisor))
+        # Within a bit from 1 on. Should a change leave it beyond the end, it comes round.
+        timer = Signal.like(self.cycles, init=1)
         bits = Signal(range(11))  # bits still to sample, start and stop bit included
         shift = Signal(8)
+        m.d.sync += timer.eq(timer + 1)
+        with m.If(timer == self.cycles):
+            m.d.sync += timer.eq(1)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(bits == 0):
+            m.d.sync += timer.eq(1)
             with m.If(before & ~line):
-                m.d.sync += [bits.eq(10), timer.eq(self._divisor // 2 - 1)]
-        with m.Elif(timer != 0):
-            m.d.sync += timer.eq(timer - 1)
-        with m.Else():
-            m.d.sync += [timer.eq(self._divisor - 1), bits.eq(bits - 1)]
+                m.d.sync += bits.eq(10)
+        with m.Elif(timer == self.cycles[1:]):
+            m.d.sync += bits.eq(bits - 1)
             with m.If(bits == 10):
                 with m.If(line):
                     m.d.sync += bits.eq(0)

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from firmware.link import Frame, FrameParser, encode_frame
 from hw.accelerator import Accelerator
 from hw.design import Design
-from hw.link.frame_processor import STATUS_PORTS
+from hw.link.accelerator_ports import STATUS_PORTS
 from hw.link.link import Link
 from hw.link.packets import FrameType, LoadBegin, LoadData
 from hw.structures import pack

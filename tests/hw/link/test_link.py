@@ -24,6 +24,9 @@ from hw.link.packets import (
     ResultEnd,
     ResultEntry,
     WriteRequest,
+    body_limit,
+    buffer_depth,
+    sample_window,
 )
 from hw.register_map import register_address
 from hw.structures import pack, size_of, unpack
@@ -168,26 +171,76 @@ def test_results_of_pipelined_samples_come_in_order_with_their_sequence():
     converse(design, talk)
 
 
-def test_a_third_sample_in_flight_is_refused_and_the_others_are_answered():
+@pytest.mark.parametrize("stall", [0.0, 0.3])
+def test_samples_wait_their_turn_and_what_stands_behind_them_too(stall):
+    design = design_for([NETWORK])
+    rng = random.Random(3)
+    images = [rng.randbytes(NETWORK.features) for _ in range(9)]
+
+    async def talk(host):
+        await load(host, device_image(NETWORK, design))
+        for number, image in enumerate(images):
+            frame = Frame(type=FrameType.SAMPLE, sequence=50 + number, body=image)
+            await host.send(encode_frame(frame))
+        body = pack(ReadRequest, address=register_address("magic"), words=1)
+        await host.send(encode_frame(Frame(type=FrameType.READ, sequence=99, body=body)))
+        replies = {}
+        while (reply := await host.wait()) is not None:
+            replies[reply.sequence] = reply
+        assert sorted(replies) == [*range(50, 59), 99]
+        assert replies[99].body == b"PSPK"
+        for number, image in enumerate(images):
+            assert result(replies[50 + number])[:2] == reference(NETWORK, image)
+        # Only the first found the accelerator empty.
+        assert result(replies[50])[2] > 0
+        assert result(replies[51])[2] == 0
+        assert result(await host.request(FrameType.SAMPLE, images[0]))[2] > 0
+        assert await registers(host, "errors") == [0]
+
+    converse(design, talk, stall=stall)
+
+
+def test_samples_that_wait_while_the_network_goes():
     design = design_for([NETWORK])
     image = bytes(range(NETWORK.features))
 
     async def talk(host):
         await load(host, device_image(NETWORK, design))
-        for number in range(3):
-            frame = Frame(type=FrameType.SAMPLE, sequence=50 + number, body=image)
-            await host.send(encode_frame(frame))
-        replies = {}
+        drop = pack(WriteRequest, address=register_address("control"), value=1)
+        for kind, body in [(FrameType.SAMPLE, image)] * 4 + [
+            (FrameType.WRITE, drop),
+            (FrameType.SAMPLE, image),
+        ]:
+            await host.send(encode_frame(Frame(type=kind, sequence=7, body=body)))
+        kinds = []
         while (reply := await host.wait()) is not None:
-            replies[reply.sequence] = reply
-        assert sorted(replies) == [50, 51, 52]
-        assert refusal(replies[52]) == (RefusalReason.BUSY, 0)
-        for number in (50, 51):
-            assert result(replies[number])[:2] == reference(NETWORK, image)
-        # Only the first found the accelerator empty.
-        assert result(replies[50])[2] > 0
-        assert result(replies[51])[2] == 0
-        assert result(await host.request(FrameType.SAMPLE, image))[2] > 0
+            kinds.append(reply.type)
+        # Those in the accelerator are lost; the last one finds no network.
+        assert kinds.count(FrameType.DONE) == 1
+        assert kinds[-1] is FrameType.REFUSED
+        await load(host, device_image(NETWORK, design))
+        found = result(await host.request(FrameType.SAMPLE, image))
+        assert found[:2] == reference(NETWORK, image)
+
+    converse(design, talk)
+
+
+def test_window_of_samples():
+    design = design_for([NETWORK])
+    frame = NETWORK.features + 6
+    assert sample_window(design, NETWORK.features) == buffer_depth(design) // frame + 1
+    assert sample_window(design, body_limit(design) + 1) == 1
+
+
+def test_a_probe_is_answered_whatever_it_holds():
+    design = design_for([NETWORK])
+    rng = random.Random(2)
+
+    async def talk(host):
+        for size in (0, 1, 5, 254, 700):
+            reply = await host.request(FrameType.PROBE, rng.randbytes(size))
+            assert (reply.type, reply.body) == (FrameType.DONE, b"")
+        assert await registers(host, "errors") == [0]
 
     converse(design, talk)
 

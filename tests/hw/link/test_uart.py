@@ -12,15 +12,18 @@ from tests.hw.streams import get, put, run
 
 
 class Loop(wiring.Component):
-    """A transmitter on a receiver."""
+    """A transmitter on a receiver, at their built speeds or at others."""
 
-    def __init__(self, send, receive):
+    def __init__(self, send, receive, built=None):
         super().__init__({})
-        self.transmitter = UartTransmitter(divisor=send)
-        self.receiver = UartReceiver(divisor=receive)
+        self._cycles = send, receive
+        self.transmitter = UartTransmitter(divisor=built or send)
+        self.receiver = UartReceiver(divisor=built or receive)
 
     def elaborate(self, _platform):
         m = Module()
+        send, receive = self._cycles
+        m.d.comb += [self.transmitter.cycles.eq(send), self.receiver.cycles.eq(receive)]
         m.submodules.transmitter = self.transmitter
         m.submodules.receiver = self.receiver
         m.d.comb += self.receiver.rx.eq(self.transmitter.tx)
@@ -28,11 +31,12 @@ class Loop(wiring.Component):
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.5])
+@pytest.mark.parametrize("built", [None, 208])
 @pytest.mark.parametrize(
     ("send", "receive"), [(2, 2), (3, 3), (4, 4), (25, 25), (51, 50), (49, 50)]
 )
-def test_bytes_arrive(send, receive, stall):
-    dut = Loop(send, receive)
+def test_bytes_arrive(send, receive, built, stall):
+    dut = Loop(send, receive, built)
     message = [0x00, 0xFF, 0x55, 0xAA, *random.Random(send).randbytes(12)]
     taken = []
 
@@ -123,10 +127,10 @@ def test_a_byte_that_nobody_takes_is_kept_and_the_next_is_lost():
 
 
 @pytest.mark.parametrize("kind", [UartReceiver, UartTransmitter])
-@pytest.mark.parametrize("divisor", [1, 0, 2.5, "4"])
+@pytest.mark.parametrize("divisor", [1, 0, 65536, 2.5, "4"])
 def test_divisors_that_cannot_be(kind, divisor):
     text = refused(kind, TypeError, divisor=divisor)
-    assert text == f"Divisor must be an integer of at least 2, not {divisor!r}"
+    assert text == f"Divisor must be an integer in 2..65535, not {divisor!r}"
 
 
 def test_divisor_is_kept():
