@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The C driver compiled for a host and for microcontrollers, and how large it is.
 
-``python -m firmware.c_driver`` (`make firmware`) compiles ``firmware/c/popspike.c`` with every
-compiler that is there, warnings as errors, and prints bytes of code, of a device structure and of
+``python -m firmware.c_driver`` (`make firmware`) compiles ``firmware/c`` with every compiler
+that is there, warnings as errors, and prints bytes of code, of a device structure and of
 stack.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 __all__ = [
     "FOLDER",
-    "SOURCE",
+    "SOURCES",
     "TARGETS",
     "WARNINGS",
     "CompileError",
@@ -34,7 +34,7 @@ __all__ = [
 #: Sources and headers.
 FOLDER = Path(__file__).resolve().parent / "c"
 #: The driver; `FOLDER` is its include path.
-SOURCE = FOLDER / "popspike.c"
+SOURCES = (FOLDER / "popspike.c", FOLDER / "popspike_frames.c")
 #: What the compilers are asked to object to.
 WARNINGS = (
     "-std=c99",
@@ -170,7 +170,7 @@ def deepest_stack(graph: str) -> dict[str, int]:
     Parameters
     ----------
     graph
-        What ``gcc -fcallgraph-info=su`` wrote. Calls through pointers end there.
+        What ``gcc -fcallgraph-info=su`` wrote, of all files. Calls through pointers end there.
 
     Raises
     ------
@@ -215,20 +215,27 @@ def measure(target: Target) -> Size:
         raise CompileError(f"Compiler of {target.name} must be installed: {target.compiler}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        built, probe = folder / "popspike.o", folder / "probe.o"
-        compile_object(target, SOURCE, built, "-Os", "-fcallgraph-info=su")
+        built = [folder / f"{source.stem}.o" for source in SOURCES]
+        for source, output in zip(SOURCES, built, strict=True):
+            compile_object(target, source, output, "-Os", "-fcallgraph-info=su")
         (folder / "probe.c").write_text(_PROBE, encoding="utf-8")
-        compile_object(target, folder / "probe.c", probe, "-Os")
-        text, data, bss = _run([f"{target.prefix}size", built]).splitlines()[1].split()[:3]
-        symbols = _run([f"{target.prefix}nm", "-S", probe]).split()
-        undefined = re.findall(r"\bU (\S+)", _run([f"{target.prefix}nm", "-u", built]))
-        stack = deepest_stack(built.with_suffix(".ci").read_text(encoding="utf-8"))
+        compile_object(target, folder / "probe.c", folder / "probe.o", "-Os")
+        sections = [
+            [int(number) for number in line.split()[:3]]
+            for line in _run([f"{target.prefix}size", *built]).splitlines()[1:]
+        ]
+        device = _run([f"{target.prefix}nm", "-S", folder / "probe.o"]).split()[1]
+        symbols = _run([f"{target.prefix}nm", *built])
+        defined = re.findall(r"\b[TDBR] (\S+)", symbols)
+        undefined = {name for name in re.findall(r"\bU (\S+)", symbols) if name not in defined}
+        graphs = [path.with_suffix(".ci").read_text(encoding="utf-8") for path in built]
+        stack = deepest_stack("\n".join(graphs))
     return Size(
-        code=int(text),
-        static=int(data) + int(bss),
-        device=int(symbols[1], 16),
+        code=sum(text for text, _, _ in sections),
+        static=sum(data + bss for _, data, bss in sections),
+        device=int(device, 16),
         stack=max(stack.values()),
-        undefined=tuple(undefined),
+        undefined=tuple(sorted(undefined)),
     )
 
 

@@ -8,7 +8,7 @@ import subprocess
 from collections import deque
 from pathlib import Path
 
-from firmware.c_driver import FOLDER, SOURCE, WARNINGS
+from firmware.c_driver import FOLDER, SOURCES, WARNINGS
 
 CONSOLE = Path(__file__).resolve().parent / "c" / "console.c"
 CHUNK = 16
@@ -33,18 +33,23 @@ def build_console(folder: Path) -> Path:
     """Compile console and driver with address and undefined-behaviour sanitizers; count lines."""
     executable = folder / "console"
     options = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-    command = ["gcc", *WARNINGS, *options, "--coverage", f"-I{FOLDER}", CONSOLE, SOURCE]
+    command = ["gcc", *WARNINGS, *options, "--coverage", f"-I{FOLDER}", CONSOLE, *SOURCES]
     subprocess.run([*command, "-o", executable], cwd=folder, check=True)
     return executable
 
 
-def lines_run(folder: Path) -> dict[int, int]:
-    """How often each line of the driver was run by the console of a folder."""
-    command = ["gcov", "--json-format", "--stdout", "console-popspike.gcda"]
+def lines_run(folder: Path) -> dict[tuple[str, int], int]:
+    """How often each line of the driver, by file and number, was run by a folder's console."""
+    files = [f"console-{source.stem}.gcda" for source in SOURCES]
+    command = ["gcov", "--json-format", "--stdout", *files]
     done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-    found = json.loads(done.stdout)
-    (lines,) = (file["lines"] for file in found["files"] if file["file"].endswith("popspike.c"))
-    return {line["line_number"]: line["count"] for line in lines}
+    return {
+        (Path(file["file"]).name, line["line_number"]): line["count"]
+        for text in done.stdout.splitlines()
+        for file in json.loads(text)["files"]
+        if Path(file["file"]).parent == FOLDER
+        for line in file["lines"]
+    }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
