@@ -176,6 +176,9 @@ static void run(popspike_device *device, const char *word, const char *rest)
         device->on_running = more != 0 ? on_running : NULL;
         device->retries = (uint8_t)number;
         answer(device, POPSPIKE_OK);
+    } else if (strcmp(word, "timeout") == 0) {
+        device->timeout_ms = number;
+        answer(device, POPSPIKE_OK);
     } else if (strcmp(word, "identify") == 0) {
         popspike_identity is = {0};
         error = popspike_identify(device, &is);
