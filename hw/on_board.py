@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board around a design: clock generator, reset, and UART pins."""
+"""A board around a design: clock generator, reset, and the pins of link and flash."""
 
 from amaranth import ClockDomain, ClockSignal, Elaboratable, Module, ResetSignal
 from amaranth.build import Platform
@@ -9,8 +9,13 @@ from amaranth.lib.wiring import Component
 from hw.boards.board import Board
 from hw.pll import PllSetting
 from hw.vendor.clock_generator import ClockGenerator
+from hw.vendor.flash_clock import FlashClock
 
-__all__ = ["OnBoard"]
+__all__ = ["NoPinsError", "OnBoard"]
+
+
+class NoPinsError(ValueError):
+    """A design with a link that the board has no pins for."""
 
 
 class OnBoard(Elaboratable):
@@ -23,14 +28,23 @@ class OnBoard(Elaboratable):
     setting
         PLL setting that makes the system clock.
     inner
-        Component with ports ``rx`` (In(1), UART line, idle 1, asynchronous) and ``tx`` (Out(1)),
-        in domain ``sync``.
+        Component in domain ``sync`` with ports ``rx`` (In(1), UART line, idle 1, asynchronous) and
+        ``tx`` (Out(1)), or with the ports of an SPI link, and perhaps with those of a flash, as
+        `hw.board_top.BoardTop` has them.
+
+    Raises
+    ------
+    NoPinsError
+        If the board has no SPI pins for an SPI link.
     """
 
     def __init__(self, *, board: Board, setting: PllSetting, inner: Component) -> None:
         self._board = board
         self._setting = setting
         self._inner = inner
+        self._ports = inner.signature.members
+        if "sck" in self._ports and board.spi is None:
+            raise NoPinsError(f"Link of {board.name} must be uart, not spi: it has no pins for SPI")
 
     def elaborate(self, platform: Platform) -> Module:
         """Return the gateware; pins are requested from the board's platform."""
@@ -42,10 +56,59 @@ class OnBoard(Elaboratable):
         m.domains += ClockDomain("sync")
         m.d.comb += [ClockSignal("sync").eq(clock.clk), ResetSignal("sync").eq(clock.rst)]
 
-        name, number = self._board.uart
-        uart = platform.request(name, number, dir={"rx": "-", "tx": "-", "rts": "-", "dtr": "-"})
+        m.submodules.design = self._inner
+        if "sck" in self._ports:
+            self._add_spi(m, platform)
+        else:
+            self._add_uart(m, platform)
+        if "flash_sck" in self._ports:
+            self._add_flash(m, platform)
+        return m
+
+    def _add_uart(self, m: Module, platform: Platform) -> None:
+        uart = _request(platform, self._board.uart)
         m.submodules.rx = rx = Buffer("i", uart.rx)
         m.submodules.tx = tx = Buffer("o", uart.tx)
-        m.submodules.design = self._inner
         m.d.comb += [self._inner.rx.eq(rx.i), tx.o.eq(self._inner.tx)]
-        return m
+
+    def _add_spi(self, m: Module, platform: Platform) -> None:
+        spi = _request(platform, self._board.spi)
+        m.submodules.sck = sck = Buffer("i", spi.clk)
+        m.submodules.cs = cs = Buffer("i", spi.cs)
+        m.submodules.copi = copi = Buffer("i", spi.copi)
+        m.submodules.cipo = cipo = Buffer("o", spi.cipo)
+        m.d.comb += [
+            self._inner.sck.eq(sck.i),
+            # The buffer of a pin that is active low inverts.
+            self._inner.cs.eq(~cs.i),
+            self._inner.copi.eq(copi.i),
+            cipo.o.eq(self._inner.cipo),
+            cipo.oe.eq(self._inner.cipo_enable),
+        ]
+
+    def _add_flash(self, m: Module, platform: Platform) -> None:
+        flash = _request(platform, self._board.flash)
+        m.submodules.flash_cs = cs = Buffer("o", flash.cs)
+        m.submodules.flash_copi = copi = Buffer("o", flash.copi)
+        m.submodules.flash_cipo = cipo = Buffer("i", flash.cipo)
+        m.submodules.flash_sck = sck = (
+            FlashClock() if self._board.flash_clock == "USRMCLK" else Buffer("o", flash.clk)
+        )
+        m.d.comb += [
+            cs.o.eq(~self._inner.flash_cs),
+            copi.o.eq(self._inner.flash_copi),
+            self._inner.flash_cipo.eq(cipo.i),
+            sck.o.eq(self._inner.flash_sck),
+        ]
+        # A chip's idle pins could pull these to where the flash stops.
+        for name in ("wp", "hold"):
+            if hasattr(flash, name):
+                m.submodules[f"flash_{name}"] = pin = Buffer("o", getattr(flash, name))
+                m.d.comb += pin.o.eq(0)
+
+
+def _request(platform: Platform, resource: tuple[str, int]) -> object:
+    """Ports of a resource, without buffers."""
+    name, number = resource
+    ios = platform.lookup(name, number).ios
+    return platform.request(name, number, dir={io.name: "-" for io in ios})

@@ -37,11 +37,15 @@ class HimbaechelPlatform(GowinPlatform):
 
     #: Chip as nextpnr and gowin_pack name it: ``"GW1N-9C"``, ``"GW2A-18C"``.
     chip_family: str
+    #: Options of gowin_pack, such as which configuration pins are pins of the design.
+    pack_options: str = ""
 
     def toolchain_prepare(self, fragment: Fragment, name: str, **options: Any) -> BuildPlan:
         """Write the files of a build; synthesis is told the family of the chip."""
         # "GW1N" of "GW1NR", "GW2A" of "GW2AR".
         chip = f"-family {self.series[:4].lower()}"
+        if self.pack_options:
+            options["gowin_pack_opts"] = self.pack_options
         options["synth_opts"] = f"{chip} {options.get('synth_opts', '')}"
         return super().toolchain_prepare(fragment, name, **options)
 

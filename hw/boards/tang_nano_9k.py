@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tang Nano 9K: GW1NR-9C, 27 MHz oscillator, UART through its BL702."""
+"""Tang Nano 9K: GW1NR-9C, 27 MHz oscillator, UART through its USB chip."""
 
 from amaranth_boards.tang_nano_9k import TangNano9kPlatform
 
-from hw.boards.board import Board
+from hw.boards.board import Board, Programmer
+from hw.boards.chips import GW1NR_9
 from hw.boards.gowin import HimbaechelPlatform
 
 __all__ = ["TANG_NANO_9K"]
+
+_CALL = ("openFPGALoader", "-b", "tangnano9k")
 
 
 class _Platform(HimbaechelPlatform, TangNano9kPlatform):
@@ -17,19 +20,22 @@ TANG_NANO_9K = Board(
     name="tang-nano-9k",
     title="Tang Nano 9K",
     chip="GW1NR-LV9QN88PC6/I5",
-    family="gowin",
     platform=_Platform,
     clock_hz=27e6,
-    pll="rPLL",
     uart=("uart", 0),
-    luts=8640,
-    flip_flops=6480,
-    ram_blocks=26,
-    ram_bits=18432,
-    ram_port_bits=36,
-    spram_blocks=0,
-    dsp_blocks=20,
+    uart_through="BL702",
+    flash=("spi_flash_1x", 0),
+    flash_bytes=4 << 20,
+    programmer=Programmer(
+        load=(*_CALL, "{file}"),
+        flash=(*_CALL, "-f", "{file}"),
+        data=(*_CALL, "--external-flash", "-o", "{offset}", "--file-type", "raw", "{file}"),
+    ),
+    usb_ids=((0x0403, 0x6010),),
     target_mhz=54.0,
-    bitstream_suffix=".fs",
-    tools=("yosys", "nextpnr-himbaechel", "gowin_pack"),
+    notes=(
+        "The bitstream stands in the chip's own flash; only networks go into the SPI flash beside "
+        "it.",
+    ),
+    **GW1NR_9,
 )

@@ -3,16 +3,9 @@
 
 from amaranth_boards.ulx3s import ULX3S_25F_Platform
 
+from hw.boards.chips import LFE5U_25F
 from hw.boards.ulx3s import ulx3s
 
 __all__ = ["ULX3S_25F"]
 
-ULX3S_25F = ulx3s(
-    name="ulx3s-25f",
-    title="ULX3S 25F",
-    chip="LFE5U-25F-6BG381C",
-    platform=ULX3S_25F_Platform,
-    luts=24288,
-    ram_blocks=56,
-    dsp_blocks=28,
-)
+ULX3S_25F = ulx3s(size="25f", platform=ULX3S_25F_Platform, **LFE5U_25F)

@@ -3,16 +3,9 @@
 
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
+from hw.boards.chips import LFE5U_85F
 from hw.boards.ulx3s import ulx3s
 
 __all__ = ["ULX3S_85F"]
 
-ULX3S_85F = ulx3s(
-    name="ulx3s-85f",
-    title="ULX3S 85F",
-    chip="LFE5U-85F-6BG381C",
-    platform=ULX3S_85F_Platform,
-    luts=83640,
-    ram_blocks=208,
-    dsp_blocks=156,
-)
+ULX3S_85F = ulx3s(size="85f", platform=ULX3S_85F_Platform, **LFE5U_85F)

@@ -7,7 +7,15 @@ import re
 import pytest
 
 from hw import pll
-from hw.pll import BYPASS, PllError, PllSetting, choose_ecp5_pll, choose_ice40_pll, choose_pll
+from hw.pll import (
+    BYPASS,
+    PllError,
+    PllSetting,
+    choose_ecp5_pll,
+    choose_gowin_pll,
+    choose_ice40_pll,
+    choose_pll,
+)
 
 
 def within(hz, limits):
@@ -51,6 +59,22 @@ def test_ecp5_settings_stay_in_range_and_keep_the_equations(input_mhz):
         assert setting.output_mhz <= wanted_mhz * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("input_mhz", [12, 24, 27, 50])
+def test_gowin_settings_stay_in_range_and_keep_the_equations(input_mhz):
+    for wanted_mhz in range(20, 301, 13):
+        setting = choose_gowin_pll(input_hz=input_mhz * 1e6, wanted_hz=wanted_mhz * 1e6)
+        phase = setting.input_hz / setting.reference_divider
+        assert 1 <= setting.reference_divider <= 64
+        assert 1 <= setting.feedback_divider <= 64
+        assert setting.output_divider in (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
+        assert within(phase, pll.GOWIN_PHASE_MHZ)
+        assert within(setting.vco_hz, pll.GOWIN_VCO_MHZ)
+        assert within(setting.output_hz, pll.GOWIN_OUTPUT_MHZ)
+        assert setting.output_hz == pytest.approx(phase * setting.feedback_divider)
+        assert setting.vco_hz == pytest.approx(setting.output_hz * setting.output_divider)
+        assert setting.output_mhz <= wanted_mhz * (1 + 1e-9)
+
+
 def test_no_other_ice40_divider_comes_closer():
     wanted = 47.3e6
     best = choose_ice40_pll(input_hz=12e6, wanted_hz=wanted).output_hz
@@ -69,6 +93,9 @@ def test_no_other_ice40_divider_comes_closer():
         ("EHXPLLL", 25, 125, 125),
         ("EHXPLLL", 25, 150, 150),
         ("EHXPLLL", 25, 108.4, 650 / 6),
+        ("rPLL", 27, 54, 54),
+        ("rPLL", 27, 60, 60),
+        ("rPLL", 27, 81, 81),
     ],
 )
 def test_round_clocks_of_the_boards_are_exact(kind, input_mhz, wanted_mhz, output_mhz):
@@ -105,6 +132,6 @@ def test_clock_that_cannot_be_made_is_refused():
     text = "Board clock must be 10.0 to 133.0 MHz, not 1 MHz"
     with pytest.raises(PllError, match=f"^{re.escape(text)}$"):
         choose_ice40_pll(input_hz=1e6, wanted_hz=48e6)
-    text = "PLL kind must be one of SB_PLL40_PAD, EHXPLLL, not 'RC'"
+    text = "PLL kind must be one of SB_PLL40_PAD, EHXPLLL, rPLL, not 'RC'"
     with pytest.raises(PllError, match=f"^{re.escape(text)}$"):
         choose_pll("RC", input_hz=12e6, wanted_hz=48e6)

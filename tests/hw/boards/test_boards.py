@@ -6,11 +6,19 @@ import re
 import pytest
 
 from hw.boards import BOARDS, UnknownBoardError, find_board
+from hw.flash.layout import FlashMap
 from hw.pll import PLL_KINDS
 
 
+def pins(platform, resource):
+    return {io.name for io in platform.lookup(*resource).ios}
+
+
 def test_unknown_board_lists_the_known_ones():
-    text = "Board must be one of icebreaker, ulx3s-25f, ulx3s-85f, tang-nano-9k, not 'nexys'"
+    text = (
+        "Board must be one of icebreaker, pico-ice, ulx3s-12f, ulx3s-25f, ulx3s-45f, ulx3s-85f, "
+        "icepi-zero, tang-nano-9k, tang-nano-20k, not 'nexys'"
+    )
     with pytest.raises(UnknownBoardError, match=f"^{re.escape(text)}$"):
         find_board("nexys")
 
@@ -21,10 +29,29 @@ def test_board_matches_its_platform(name):
     platform = board.platform()
     assert board.name == name
     assert platform.default_clk_frequency == board.clock_hz
-    assert platform.device.upper() in board.chip.upper()
+    part = platform.part if board.family == "gowin" else platform.device
+    assert part.upper() in board.chip.upper()
     assert board.pll in PLL_KINDS
-    resource = platform.lookup(*board.uart)
-    assert {"rx", "tx"} <= {io.name for io in resource.ios}
+    assert {"rx", "tx"} <= pins(platform, board.uart)
+    wanted = {"cs", "copi", "cipo"} | ({"clk"} if board.flash_clock == "pin" else set())
+    assert wanted <= pins(platform, board.flash)
+    if board.spi is not None:
+        assert pins(platform, board.spi) == {"cs", "clk", "copi", "cipo"}
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_bitstream_and_networks_fit_the_flash(name):
+    board = find_board(name)
+    layout = FlashMap()
+    assert board.flash_bytes >= layout.first_slot + layout.slots * layout.slot_bytes
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_commands_of_the_programmer_name_the_file(name):
+    programmer = find_board(name).programmer
+    assert "{file}" in programmer.flash
+    assert not programmer.load or "{file}" in programmer.load
+    assert not programmer.data or {"{file}", "{offset}"} <= set(programmer.data)
 
 
 def test_weight_bandwidth_counts_one_port_of_every_memory():
