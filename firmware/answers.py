@@ -76,6 +76,8 @@ class DeviceStatus:
         Counters since reset; the first wraps around at 2**32, the others at 2**24.
     clock_hz
         Clock, 0 if the gateware does not say.
+    divisor
+        Clock cycles a bit of the line, 0 if it is no serial line.
     stored_members
         Weight sets of the active network; 0: its members are drawn, or there is no network.
     members, step_results, seed
@@ -96,6 +98,7 @@ class DeviceStatus:
     input_spikes: int
     hidden_spikes: int
     clock_hz: int
+    divisor: int = 0
     stored_members: int = 1
     members: int = 1
     step_results: int = 0

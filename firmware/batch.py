@@ -105,10 +105,14 @@ def classify_on(
     )
     if len(devices) == 1:
         devices[0].answer_samples(
-            work.samples([]), window=window, on_reply=work.reply, on_running=work.running
+            work.samples([]),
+            status=status,
+            window=window,
+            on_reply=work.reply,
+            on_running=work.running,
         )
     else:
-        _share(devices, work, window, on_failure)
+        _share(devices, statuses, work, window, on_failure)
     beta = None
     for device in devices:
         if device.temperature is not None and device.temperature[0] == status.fingerprint:
@@ -212,6 +216,7 @@ class _Work:
 
 def _share(
     devices: "Sequence[Device]",
+    statuses: Sequence[DeviceStatus],
     work: _Work,
     window: int | None,
     on_failure: "Callable[[Device, LinkError], None] | None",
@@ -224,6 +229,7 @@ def _share(
         try:
             devices[place].answer_samples(
                 work.samples(taken),
+                status=statuses[place],
                 window=window,
                 on_reply=work.reply,
                 on_running=work.running,

@@ -14,6 +14,7 @@ from firmware.requests import Reply, Requester
 from firmware.speed import SPEEDS, raise_speed, restore_speed
 from firmware.status import read_status
 from firmware.transport import USUAL_BAUD, Transport
+from firmware.window import SampleWindow
 from hw.design import CapacityError, Design
 from hw.design_words import design_from_words
 from hw.image_layout import LoadState
@@ -25,10 +26,12 @@ from hw.link.packets import (
     LoadBegin,
     LoadData,
     RefusalReason,
+    ResultEnd,
     SampleBegin,
+    sample_window,
 )
 from hw.register_map import CommitteeWord, ControlWord, register_address
-from hw.structures import pack, size_of, to_bits
+from hw.structures import pack, size_of, to_bits, unpack
 from model.description import MAX_STEPS, Network
 from model.events import Events
 
@@ -46,8 +49,6 @@ _PART_BYTES = 512
 # Parts under way. The board takes them faster than any line brings them, so that they need not
 # all fit in its ring; they hide the time until the host gets to see an answer.
 _PARTS = 8
-# Samples that the accelerator takes before the first is answered.
-_IN_ACCELERATOR = 2
 
 
 class Device(Requester):
@@ -302,8 +303,8 @@ class Device(Requester):
             Images or series, uint8 (N, sample_values) or of more axes behind N; or events, for a
             gateware that takes them.
         window
-            Most samples under way; none: as many as the board has room for, so that the line stays
-            full. 1: one after another, so that the cycles of each are measured.
+            Most samples under way; none: as many as keep the line full (`firmware.window`). 1: one
+            after another, so that the cycles of each are measured.
         progress
             Called with the samples done and all samples.
         on_answer
@@ -324,6 +325,7 @@ class Device(Requester):
         self,
         bodies: Iterable[tuple[int, bytes]],
         *,
+        status: DeviceStatus,
         window: int | None = None,
         on_reply: Callable[[int, Reply], None],
         on_running: Callable[[int, int, bytes], None] | None = None,
@@ -334,27 +336,37 @@ class Device(Requester):
         ----------
         bodies
             Numbers and bytes of samples; the next is taken when there is room for it.
+        status
+            Of this board.
         window
-            Most samples under way; none: as many as the board has room for.
+            Most samples under way; none: see `firmware.window.SampleWindow`.
         on_reply, on_running
             As for `request_all`.
         """
-        if self.design.events is None:
-            count = self.sample_window if window is None else window
-            self.request_all(
-                FrameType.SAMPLE, bodies, window=count, on_reply=on_reply, on_running=on_running
-            )
+        if self.design.events is not None:
+            for number, body in bodies:
+                tell = on_running and functools.partial(_renumbered, on_running, number)
+                on_reply(number, self._send_events(body, tell))
             return
-        for number, body in bodies:
-            tell = (
-                None if on_running is None else functools.partial(_renumbered, on_running, number)
-            )
-            on_reply(number, self._send_events(body, tell))
+        room = SampleWindow(
+            safe=sample_window(self.design, status.sample_values),
+            values=status.sample_values,
+            divisor=status.divisor,
+        )
+        before = self.repeated
 
-    @property
-    def sample_window(self) -> int:
-        """Most samples of the largest size that the board has room for."""
-        return _IN_ACCELERATOR
+        def answered(number: int, reply: Reply) -> None:
+            on_reply(number, reply)
+            end = unpack(ResultEnd, reply.body[-size_of(ResultEnd) :])
+            room.note(end["cycles"], repeated=self.repeated > before)
+
+        self.request_all(
+            FrameType.SAMPLE,
+            bodies,
+            window=(lambda: room.size) if window is None else window,
+            on_reply=answered,
+            on_running=on_running,
+        )
 
     def _send_events(
         self, body: bytes, on_running: Callable[[int, int, bytes], None] | None

@@ -123,7 +123,7 @@ class Requester(Closing):
         kind: Any,
         bodies: Iterable[tuple[int, bytes]],
         *,
-        window: int = 1,
+        window: int | Callable[[], int] = 1,
         on_reply: Callable[[int, Reply], None],
         on_running: Callable[[int, int, bytes], None] | None = None,
     ) -> None:
@@ -139,7 +139,7 @@ class Requester(Closing):
         bodies
             Their numbers and bodies; the next is taken when there is room for it.
         window
-            Most requests under way, 1..64.
+            Most requests under way, 1..64, or a function that says it each time.
         on_reply
             Called with the number of each request and its reply, once, in the order in which the
             replies come.
@@ -155,26 +155,24 @@ class Requester(Closing):
             If no reply comes.
         """
         batch = _Batch(bodies, tries=self._retries + 1, timeout=self.timeout)
-        window = min(max(1, window), _MOST_UNDER_WAY)
-        try:
-            while True:
-                self._fill(kind, batch, window)
-                if batch.is_done:
-                    return
-                for frame in self._receive(batch):
-                    self._take(frame, batch, on_reply, on_running)
-        finally:
-            self.repeated += batch.repeated
+        while True:
+            room = window() if callable(window) else window
+            self._fill(kind, batch, min(max(1, room), _MOST_UNDER_WAY))
+            if batch.is_done:
+                return
+            for frame in self._receive(batch):
+                self._take(frame, batch, on_reply, on_running)
 
     def _fill(self, kind: Any, batch: "_Batch", window: int) -> None:
         """Send as much as there is room for."""
-        lines = []
+        lines, repeated = [], batch.repeated
         while len(batch.under_way) < window and self._transport.time() >= batch.ready_at:
             self._sequence = (self._sequence + 1) % 256
             body = batch.send_next(self._sequence)
             if body is None:
                 break
             lines.append(encode_frame(Frame(type=kind, sequence=self._sequence, body=body)))
+        self.repeated += batch.repeated - repeated
         if lines:
             line = b"".join(lines)
             begun = self._transport.time()

@@ -11,6 +11,7 @@ from hw.image_layout import LoadError, LoadState
 from hw.register_map import (
     CommitteeWord,
     ErrorFlags,
+    LinkWord,
     NetworkWord,
     SizeWord,
     StatusWord,
@@ -56,6 +57,7 @@ def read_status(window: Sequence[int], design: Design) -> DeviceStatus:
         input_spikes=word("input_spikes"),
         hidden_spikes=word("hidden_spikes"),
         clock_hz=word("clock_hz"),
+        divisor=LinkWord.from_bits(word("link")).divisor,
         stored_members=network.members if is_active else 0,
         members=committee.members if is_active and design.is_stepwise else 1,
         step_results=committee.step_results,

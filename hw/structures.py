@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Structures in bytes: sizes, places, packing; the same for device images, frames and registers."""
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
+from amaranth import Shape
 from amaranth.lib import data
 
 __all__ = ["byte_span", "field_spans", "pack", "size_of", "span_text", "to_bits", "unpack"]
 
 
+@functools.cache
 def size_of(layout: type[data.Struct]) -> int:
     """Bytes of a structure."""
     return data.Layout.cast(layout).size // 8
@@ -31,9 +34,26 @@ def span_text(span: range) -> str:
     return f"{span.start}" if len(span) == 1 else f"{span.start}..{span.stop - 1}"
 
 
+@functools.cache
+def _places(layout: type[data.Struct]) -> dict[str, tuple[int, int, bool]]:
+    """Lowest bit, width and sign of every field: Amaranth's own constants take too long for every
+    frame of a fast line."""
+    return {
+        name: (field.offset, field.width, Shape.cast(field.shape).signed)
+        for name, field in data.Layout.cast(layout)
+    }
+
+
 def to_bits(layout: type[data.Struct], **fields: Any) -> int:
     """Value of a structure, first field lowest; fields that are not given are 0."""
-    return int(layout.const(fields).as_bits())
+    places = _places(layout)
+    bits = 0
+    for name, value in fields.items():
+        if name not in places or not isinstance(value, int):
+            return int(layout.const(fields).as_bits())
+        offset, width, _ = places[name]
+        bits |= (value & (1 << width) - 1) << offset
+    return bits
 
 
 def pack(layout: type[data.Struct], **fields: Any) -> bytes:
@@ -51,5 +71,9 @@ def unpack(layout: type[data.Struct], raw: bytes) -> dict[str, int]:
     """
     if len(raw) != size_of(layout):
         raise ValueError(f"{layout.__name__} must have {size_of(layout)} bytes, not {len(raw)}")
-    fields = layout.from_bits(int.from_bytes(raw, "little"))
-    return {name: int(fields[name]) for name, _ in data.Layout.cast(layout)}
+    bits = int.from_bytes(raw, "little")
+    fields = {}
+    for name, (offset, width, is_signed) in _places(layout).items():
+        value = bits >> offset & (1 << width) - 1
+        fields[name] = value - (is_signed and value >> width - 1) * (1 << width)
+    return fields
