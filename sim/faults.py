@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults on the line of a virtual board, thousands of them, from a seed.
+
+``python -m sim.faults --cases 2400 --seed 1`` cuts a load at every byte, flips, drops, repeats and
+reorders bytes, takes the power away, and more (`sim.fault_kinds`). After each case the board must
+answer, hold the old network, the new one or none, never half of one, classify as the golden model
+does, and take the next load at once. Each case begins with the power and depends on nothing but
+the seed and its number: ``--case N`` runs one again.
+"""
+
+import argparse
+import collections
+import dataclasses
+import json
+import random
+import sys
+import time
+import traceback
+from collections.abc import Callable
+
+from sim.fault_board import FaultBench, fault_design
+from sim.fault_kinds import KINDS, Scene, load_frames
+from sim.virtual_board import VirtualBoard
+
+__all__ = ["FaultCase", "FaultOutcome", "fault_cases", "main", "run_case", "run_faults"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FaultCase:
+    """One case.
+
+    Parameters
+    ----------
+    number
+        Its place in the campaign.
+    kind
+        Name of one of `sim.fault_kinds.KINDS`.
+    of_kind
+        Its place among those of its kind.
+    seed
+        Of the campaign.
+    """
+
+    number: int
+    kind: str
+    of_kind: int
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FaultOutcome:
+    """What came out of a campaign.
+
+    Parameters
+    ----------
+    cases
+        How many, by kind.
+    held
+        What the board held after them: ``old``, ``new`` or ``none``.
+    failures
+        Number of each case that failed, its kind and why.
+    cycles
+        Clock cycles simulated.
+    seconds
+        Time it took, compilation included.
+    """
+
+    cases: dict[str, int]
+    held: dict[str, int]
+    failures: tuple[tuple[int, str, str], ...]
+    cycles: int
+    seconds: float
+
+
+def fault_cases(count: int, seed: int) -> list[FaultCase]:
+    """Cases of all kinds in turn.
+
+    Every byte position of a load is cut, if there are as many cases as that takes and one of each
+    other kind; else some of them, spread over the load.
+    """
+    positions = len(b"".join(load_frames(1, random.Random(0), 128)))
+    others = [kind for kind in KINDS if kind != "cut"]
+    cuts = min(positions, count // 2)
+    places = [index * positions // max(1, cuts) for index in range(cuts)]
+    kinds = [("cut", place) for place in places]
+    kinds += [(others[index % len(others)], index // len(others)) for index in range(count - cuts)]
+    return [
+        FaultCase(number=number, kind=kind, of_kind=of_kind, seed=seed)
+        for number, (kind, of_kind) in enumerate(kinds)
+    ]
+
+
+def run_case(bench: FaultBench, case: FaultCase) -> str:
+    """Run one case; returns what the board held after the fault: ``old``, ``new`` or ``none``.
+
+    Raises
+    ------
+    FaultError
+        If the board held what it must not, or answered wrongly.
+    Exception
+        Any other is a fault of the driver.
+    """
+    rng = random.Random(f"{case.seed} {case.number}")
+    # Cuts are of the same load, so that every byte of it has its turn.
+    wanted = 1 if case.kind == "cut" else rng.randrange(2)
+    held = None if rng.random() < 0.2 else 1 - wanted
+    bench.begin(rng, held)
+    scene = Scene(bench=bench, rng=rng, number=case.of_kind, held=held, wanted=wanted)
+    allowed = KINDS[case.kind](scene)
+    found = bench.check(rng, allowed)
+    return "none" if found is None else "new" if found == wanted else "old"
+
+
+def run_faults(
+    cases: list[FaultCase], *, progress: Callable[[int, int], None] | None = None
+) -> FaultOutcome:
+    """Run cases on one board.
+
+    Parameters
+    ----------
+    cases
+        Which.
+    progress
+        Called with the number of cases that are done and of all.
+    """
+    began = time.monotonic()
+    counts, held = collections.Counter[str](), collections.Counter[str]()
+    failures = []
+    with FaultBench(VirtualBoard(fault_design(), stepped=True)) as bench:
+        for case in cases:
+            counts[case.kind] += 1
+            try:
+                held[run_case(bench, case)] += 1
+            except Exception as error:  # whatever it is, it is what is looked for
+                last = traceback.extract_tb(error.__traceback__)[-1]
+                where = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
+                failures.append(
+                    (case.number, case.kind, f"{type(error).__name__}: {error} ({where})")
+                )
+            if progress is not None:
+                progress(sum(counts.values()), len(cases))
+        cycles = bench.board.line_use().cycles
+    return FaultOutcome(
+        cases=dict(counts),
+        held=dict(held),
+        failures=tuple(failures),
+        cycles=cycles,
+        seconds=time.monotonic() - began,
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run from the command line; the exit code is 0 if no case failed."""
+    parser = argparse.ArgumentParser(prog="python -m sim.faults", description=__doc__)
+    parser.add_argument("--cases", type=int, default=2400, help="how many")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--case", type=int, help="run only this one, again")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    chosen = parser.parse_args(arguments)
+    cases = fault_cases(chosen.cases, chosen.seed)
+    if chosen.case is not None:
+        cases = [case for case in cases if case.number == chosen.case]
+    outcome = run_faults(cases)
+    if chosen.json:
+        print(json.dumps(dataclasses.asdict(outcome)))
+        return 1 if outcome.failures else 0
+    for kind, count in outcome.cases.items():
+        print(f"{kind:24}{count:6}")
+    print("held afterwards: " + ", ".join(f"{each} {outcome.held[each]}" for each in outcome.held))
+    for number, kind, text in outcome.failures[:20]:
+        print(f"FAILED: {kind}: {text}")
+        print(
+            f"  again: python -m sim.faults --cases {chosen.cases} --seed {chosen.seed} "
+            f"--case {number}"
+        )
+    print(
+        f"{sum(outcome.cases.values())} cases, {len(outcome.failures)} failures, "
+        f"{outcome.cycles} cycles, {outcome.seconds:.0f} s, seed {chosen.seed}"
+    )
+    return 1 if outcome.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
