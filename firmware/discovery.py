@@ -12,7 +12,7 @@ from firmware.transport import USUAL_BAUD, LinkError, Transport, open_transport
 from hw.boards import BOARDS, find_board
 from hw.register_map import board_code, register_address
 
-__all__ = ["Found", "Port", "find_devices", "find_one", "list_ports", "open_port"]
+__all__ = ["Found", "Port", "board_name", "find_devices", "find_one", "list_ports", "open_port"]
 
 # Seconds that a port gets to answer while boards are looked for.
 _PATIENCE = 0.3
@@ -91,6 +91,7 @@ def list_ports(comports: Callable[[], Iterable[Any]] | None = None) -> list[Port
 def open_port(
     port: str,
     *,
+    board: str | None = None,
     baud: int = USUAL_BAUD,
     timeout: float = _TIMEOUT,
     opener: Callable[..., Transport] = open_transport,
@@ -101,6 +102,8 @@ def open_port(
     ----------
     port
         Name of the port.
+    board
+        Name of the board that shall be there; one whose bitstream does not name it counts.
     baud
         Bits a second that its gateware was built for.
     timeout
@@ -111,15 +114,25 @@ def open_port(
     Raises
     ------
     LinkError
-        If the port cannot be opened, or nothing answers.
+        If the port cannot be opened, nothing answers, or it is another board.
     """
     device = Device(opener(port, baud=baud), timeout=timeout)
     try:
         wake(device)
+        name = board_name(device)
+        if board is not None and name not in ("", board):
+            raise DeviceError(f"Board on {port} must be {board}, not {name}")
     except BaseException:
         device.close()
         raise
     return device
+
+
+def board_name(device: Device) -> str:
+    """Name that the bitstream of a board gives; empty if it gives none that is known."""
+    assert device.design  # what is not one of ours raises
+    code = device.read_registers(register_address("board"), 1)[0]
+    return next((name for name in BOARDS if board_code(name) == code), "")
 
 
 def find_devices(
@@ -161,16 +174,9 @@ def find_devices(
     found, said = [], []
     for port in asked:
         try:
-            device = open_port(port.name, baud=baud, timeout=_PATIENCE, opener=opener)
+            device = open_port(port.name, board=board, baud=baud, timeout=_PATIENCE, opener=opener)
+            name = board_name(device)
         except LinkError as error:
-            said.append(f"{port.name} ({port.usb_id}): {error}")
-            continue
-        try:
-            name = _board_name(device)
-            if board is not None and name not in ("", board):
-                raise DeviceError(f"is a {name}")
-        except LinkError as error:
-            device.close()
             said.append(f"{port.name} ({port.usb_id}): {error}")
             continue
         device.timeout = _TIMEOUT
@@ -191,7 +197,7 @@ def find_one(
     baud: int = USUAL_BAUD,
     ports: Sequence[Port] | None = None,
     opener: Callable[..., Transport] = open_transport,
-) -> Device:
+) -> Found:
     """Open the only board that answers; see `find_devices`.
 
     Raises
@@ -205,11 +211,4 @@ def find_one(
             each.device.close()
         names = ", ".join(f"{each.port} ({each.board or 'not named'})" for each in found)
         raise LinkError(f"One board must be chosen with --port, or all with --port all: {names}")
-    return found[0].device
-
-
-def _board_name(device: Device) -> str:
-    """Name that the bitstream gives; empty if it gives none that is known."""
-    assert device.design  # what is not one of ours raises
-    code = device.read_registers(register_address("board"), 1)[0]
-    return next((name for name in BOARDS if board_code(name) == code), "")
+    return found[0]

@@ -101,7 +101,9 @@ class Device(Requester):
         """
         from firmware.discovery import find_one, open_port
 
-        return find_one(board=board, baud=baud) if port is None else open_port(port, baud=baud)
+        if port is not None:
+            return open_port(port, baud=baud)
+        return find_one(board=board, baud=baud).device
 
     def raise_speed(self, *, most: int = SPEEDS[0]) -> int:
         """Raise the speed of the line; see `firmware.speed.raise_speed`."""

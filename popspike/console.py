@@ -68,8 +68,9 @@ def figures(title: str, facts: Mapping[str, object]) -> None:
 
 
 @contextlib.contextmanager
-def progress(text: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a bar on stderr; yields a function that takes the number done so far."""
+def progress(text: str, total: int | None) -> Iterator[Callable[..., None]]:
+    """Show a bar on stderr; yields a function that takes the number done so far, and the number
+    of all if it was not known before."""
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -81,7 +82,7 @@ def progress(text: str, total: int | None) -> Iterator[Callable[[int], None]]:
     )
     with bar:
         task = bar.add_task(text, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        yield lambda done, all_=None: bar.update(task, completed=done, total=all_)
 
 
 @contextlib.contextmanager

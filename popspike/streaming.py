@@ -13,6 +13,7 @@ from rich.text import Text
 
 from firmware.answers import DeviceError, Result
 from firmware.driver import Device
+from firmware.group import DeviceGroup
 from model.data import Samples
 from model.description import Network
 from model.encoding import SeriesEncoding
@@ -43,7 +44,7 @@ def check_stream(network: Network, every: int | None) -> int:
 
 
 def stream(
-    device: Device, network: Network, samples: Samples, *, every: int, quiet: bool
+    device: Device | DeviceGroup, network: Network, samples: Samples, *, every: int, quiet: bool
 ) -> dict[str, Any]:
     """Send series to a board that holds the network, and show every answer as it comes.
 
@@ -71,7 +72,7 @@ def stream(
 
     device.choose(members=1, step_results=every)
     with _shown(network, samples, every, quiet=quiet) as show:
-        answer = device.classify(samples.images, on_answer=show)
+        answer = device.classify(samples.images, window=1, on_answer=show)
     device.choose(members=1)
     golden = run_every(network, samples.images, every=every)
     running, winners, expected = (

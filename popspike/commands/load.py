@@ -7,11 +7,14 @@ from typing import Annotated
 import typer
 
 from firmware.driver import Device
+from firmware.group import DeviceGroup
+from firmware.transport import USUAL_BAUD
 from model.description import Network
 from popspike.console import err, figures, print_json, progress
 from popspike.devices import (
     VIRTUAL,
     BaudOption,
+    FastOption,
     LikeOption,
     PortOption,
     Target,
@@ -27,7 +30,8 @@ def load(
     network: NetworkArgument,
     board: TargetOption = VIRTUAL,
     port: PortOption = None,
-    baud: BaudOption = 115200,
+    baud: BaudOption = USUAL_BAUD,
+    fast: FastOption = False,
     like: LikeOption = None,
     keep: Annotated[
         bool,
@@ -39,11 +43,15 @@ def load(
 
     A network that the gateware cannot hold is refused before anything is sent, naming the field.
 
-    Examples:  popspike load bs4nn-mnist-600 --board icebreaker --port /dev/ttyUSB1
+    Without --port, the board is found among the serial ports.
+
+    Examples:  popspike load bs4nn-mnist-600 --board icebreaker
+
+    popspike load bs4nn-mnist-600 --board auto --port /dev/ttyUSB1 --fast
 
     popspike load bs4nn-digits --board virtual --keep
     """
-    target = Target(board=board, port=port, baud=baud, like=like)
+    target = Target(board=board, ports=tuple(port or ()), baud=baud, is_fast=fast, like=like)
     loaded = find_network(network)
     with open_device(target, [loaded]) as (device, where):
         seconds = send(device, loaded, network)
@@ -68,9 +76,9 @@ def load(
                 time.sleep(1)
 
 
-def send(device: Device, network: Network, name: str) -> float:
+def send(device: Device | DeviceGroup, network: Network, name: str) -> float:
     """Load a network with a bar on stderr; return the seconds it took."""
     begun = time.monotonic()
-    with progress(f"loading {name}", None) as show:
-        device.load(network, progress=lambda done, _total: show(done))
+    with progress(f"loading {name}, bytes", None) as show:
+        device.load(network, progress=show)
     return time.monotonic() - begun

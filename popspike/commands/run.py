@@ -8,6 +8,8 @@ import numpy as np
 import typer
 
 from firmware.driver import Classification, Device
+from firmware.group import DeviceGroup
+from firmware.transport import USUAL_BAUD
 from model.data import Samples
 from model.description import Network, Readout
 from popspike.commands.load import send
@@ -15,6 +17,7 @@ from popspike.console import err, out, print_json, progress, table
 from popspike.devices import (
     VIRTUAL,
     BaudOption,
+    FastOption,
     LikeOption,
     PortOption,
     Target,
@@ -33,7 +36,7 @@ from popspike.options import (
 from popspike.streaming import check_stream, stream
 from sim.choice import Choice
 
-__all__ = ["classify", "run"]
+__all__ = ["classify", "mean_cycles", "run"]
 
 _SHOWN = 20
 
@@ -50,7 +53,15 @@ def run(
     data_dir: DataDirOption = None,
     board: TargetOption = VIRTUAL,
     port: PortOption = None,
-    baud: BaudOption = 115200,
+    baud: BaudOption = USUAL_BAUD,
+    fast: FastOption = False,
+    alone: Annotated[
+        bool,
+        typer.Option(
+            "--alone",
+            help="Send one sample after another, so that the cycles of each are measured.",
+        ),
+    ] = False,
     like: LikeOption = None,
     members: MembersOption = None,
     seed: SeedOption = None,
@@ -71,13 +82,17 @@ def run(
 ) -> None:
     """Load a network over the serial line, send images, compare the answers with the golden model.
 
-    With several networks, each is loaded into the same running gateware in turn. The exit code is
-    1 if a class, a spike time, a vote or a score differs from the golden model's. A committee
-    answers with the class, the share of members that agree, and a probability.
+    Without --port, the board is found among the serial ports. Several samples are under way at a
+    time; cycles are those of samples that found the accelerator empty. With several networks,
+    each is loaded into the same running gateware in turn. The exit code is 1 if a class, a spike
+    time, a vote or a score differs from the golden model's. A committee answers with the class,
+    the share of members that agree, and a probability.
 
     Examples:  popspike run bs4nn-mnist-256 --board virtual --images 20
 
-    popspike run bs4nn-mnist-600 --board icebreaker --port /dev/ttyUSB1 --dataset mnist
+    popspike run bs4nn-mnist-600 --board icebreaker --dataset mnist --images 1000
+
+    popspike run bs4nn-mnist-600 --port /dev/ttyUSB1 --port /dev/ttyUSB3 --fast
 
     popspike run bisnn-moons-committee --members 4
 
@@ -93,7 +108,14 @@ def run(
         raise ValueError("Steps from answer to answer must be of a stream, with --stream")
     steps = [check_stream(each, every) if streams else 0 for each in networks]
     drawn = members if any(each.is_sampled for each in networks) else None
-    target = Target(board=board, port=port, baud=baud, like=like, members=drawn)
+    target = Target(
+        board=board,
+        ports=tuple(port or ()),
+        baud=baud,
+        is_fast=fast,
+        like=like,
+        members=drawn,
+    )
     samples = [samples_at_hand(each, dataset, data_dir).head(images) for each in networks]
     runs = []
     with open_device(target, networks) as (device, where):
@@ -102,7 +124,7 @@ def run(
             answer = (
                 stream(device, loaded, part, every=period, quiet=json)
                 if streams
-                else classify(device, loaded, part, choice)
+                else classify(device, loaded, part, choice, window=1 if alone else None)
             )
             runs.append({"network": name, "load_seconds": round(seconds, 2), **answer})
     if plot is not None:
@@ -125,15 +147,34 @@ def run(
 
 
 def classify(
-    device: Device, network: Network, samples: Samples, choice: Choice | None = None
+    device: Device | DeviceGroup,
+    network: Network,
+    samples: Samples,
+    choice: Choice | None = None,
+    *,
+    window: int | None = None,
 ) -> dict[str, Any]:
-    """Send images to a board that holds the network; return figures and the comparison."""
+    """Send images to boards that hold the network; return figures and the comparison.
+
+    Parameters
+    ----------
+    device
+        One board or several.
+    network
+        On it.
+    samples
+        Images with labels.
+    choice
+        Members and seed.
+    window
+        As for `firmware.driver.Device.classify`.
+    """
     if network.is_stepwise:
-        return _classify_steps(device, network, samples, choice or Choice())
+        return _classify_steps(device, network, samples, choice or Choice(), window)
     from model.golden import run_single_spike
 
     with progress("classifying", len(samples)) as show:
-        answer = device.classify(samples.images, progress=lambda done, _: show(done))
+        answer = device.classify(samples.images, window=window, progress=show)
     trace = run_single_spike(network, samples.images, early_stop=device.design.early_stop)
     spike_steps = trace.spike_steps[-1].numpy()
     if network.readout is not Readout.FIRST_SPIKE:
@@ -151,16 +192,20 @@ def classify(
         "images": len(samples),
         "mismatches": int(different.sum()),
         "accuracy": float((answer.winners == samples.labels).mean()),
-        "cycles_per_image": float(answer.cycles.mean()),
+        "cycles_per_image": mean_cycles(answer.cycles),
         "classes": answer.winners.tolist(),
         "decision_steps": answer.decision_steps.tolist(),
         "first_spike_times": times.tolist(),  # -1: silent
-        "cycles": answer.cycles.tolist(),
+        "cycles": [count or None for count in answer.cycles.tolist()],  # None: not measured
     }
 
 
 def _classify_steps(
-    device: Device, network: Network, samples: Samples, choice: Choice
+    device: Device | DeviceGroup,
+    network: Network,
+    samples: Samples,
+    choice: Choice,
+    window: int | None,
 ) -> dict[str, Any]:
     """As `classify`, of a committee."""
     from model.golden import run_stepwise
@@ -168,7 +213,7 @@ def _classify_steps(
     if network.is_sampled or choice.members is not None:
         device.choose(members=choice.members, seed=choice.seed)
     with progress("classifying", len(samples)) as show:
-        answer = device.classify(samples.images, progress=lambda done, _: show(done))
+        answer = device.classify(samples.images, window=window, progress=show)
     trace = run_stepwise(network, samples.images, members=answer.members, seed=choice.seed)
     assert answer.votes is not None
     assert answer.confidences is not None
@@ -183,16 +228,27 @@ def _classify_steps(
         "members": answer.members,
         "mismatches": int(different.sum()),
         "accuracy": float((answer.winners == samples.labels).mean()),
-        "cycles_per_image": float(answer.cycles.mean()),
+        "cycles_per_image": mean_cycles(answer.cycles),
         "classes": answer.winners.tolist(),
         "votes": answer.votes.tolist(),
         "confidences": answer.confidences.tolist(),
         "scores": answer.scores.tolist(),
-        "cycles": answer.cycles.tolist(),
+        "cycles": [count or None for count in answer.cycles.tolist()],  # None: not measured
     }
     if answer.probabilities is not None:
         facts["probabilities"] = answer.probabilities.tolist()
     return facts
+
+
+def mean_cycles(cycles: np.ndarray) -> float | None:
+    """Mean of those that were measured; none if none were."""
+    measured = cycles[cycles > 0]
+    return float(measured.mean()) if measured.size else None
+
+
+def _cycles_text(facts: dict[str, Any], noun: str) -> str:
+    mean = facts["cycles_per_image"]
+    return "" if mean is None else f"{mean:.0f} cycles {noun}, "
 
 
 def _differences(
@@ -216,8 +272,8 @@ def _show(facts: dict[str, Any], samples: Samples, where: str) -> None:
         out.print(
             f"{facts['images']} series, {100 * facts['accuracy']:.2f} % right at the end, "
             f"{facts['images'] - facts['mismatches']} equal to the golden model in every score of "
-            f"all {len(facts['answer_steps'])} answers; {facts['cycles_per_image']:.0f} cycles a "
-            f"series, loaded in {facts['load_seconds']} s",
+            f"all {len(facts['answer_steps'])} answers; {_cycles_text(facts, 'a series')}"
+            f"loaded in {facts['load_seconds']} s",
             highlight=False,
         )
         return
@@ -244,8 +300,7 @@ def _show(facts: dict[str, Any], samples: Samples, where: str) -> None:
     out.print(
         f"{facts['images']} images, {100 * facts['accuracy']:.2f} % right, "
         f"{facts['images'] - facts['mismatches']} equal to the golden model in every class, time "
-        f"and score; {facts['cycles_per_image']:.0f} cycles an image, loaded in "
-        f"{facts['load_seconds']} s",
+        f"and score; {_cycles_text(facts, 'an image')}loaded in {facts['load_seconds']} s",
         highlight=False,
     )
 
@@ -271,7 +326,7 @@ def _show_votes(facts: dict[str, Any], samples: Samples, where: str) -> None:
     out.print(
         f"{facts['images']} images, {100 * facts['accuracy']:.2f} % right, "
         f"{facts['images'] - facts['mismatches']} equal to the golden model in every class, vote "
-        f"and score of {facts['members']} members; {facts['cycles_per_image']:.0f} cycles an "
-        f"image, loaded in {facts['load_seconds']} s",
+        f"and score of {facts['members']} members; {_cycles_text(facts, 'an image')}loaded in "
+        f"{facts['load_seconds']} s",
         highlight=False,
     )

@@ -21,7 +21,7 @@ from hw.link.packets import (
     ResultEntry,
     WriteRequest,
 )
-from hw.register_map import register_address
+from hw.register_map import board_code, register_address
 from hw.structures import pack, unpack
 from model.description import LatencyEncoding, Layer, Network
 
@@ -38,6 +38,13 @@ def network(sizes=(6, 4, 3)):
 NETWORK = network()
 DESIGN = Design.for_networks([NETWORK], [Fold(lanes=2), Fold(lanes=3)])
 IMAGES = np.arange(18, dtype=np.uint8).reshape(3, 6)
+
+
+def named(name):
+    """A board whose bitstream names it."""
+    board = Board()
+    board.registers[register_address("board")] = board_code(name)
+    return board
 
 
 class Board(Transport):

@@ -30,7 +30,8 @@ class Board:
     def choose(self, *, members: int, step_results: int = 0) -> None:
         self.chosen.append(step_results)
 
-    def classify(self, images: np.ndarray, *, on_answer) -> Classification:
+    def classify(self, images: np.ndarray, *, window: int, on_answer) -> Classification:
+        assert window == 1  # so that every series has its cycles
         answers = run_every(NETWORK, images, every=self.chosen[-1])
         scores, winners = answers.scores.numpy().copy(), answers.winners.numpy()
         scores[1, 0, 0] += self._wrong
