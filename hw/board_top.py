@@ -6,7 +6,6 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from hw.accelerator import Accelerator
-from hw.byte_beat import ByteBeat
 from hw.contents import Contents, check_contents
 from hw.design import Design
 from hw.flash.layout import FlashMap
@@ -152,9 +151,7 @@ class BoardTop(wiring.Component):
             m.d.comb += getattr(link, port).eq(value)
 
         # The link is slow: registers keep its logic out of the accelerator's critical paths.
-        m.submodules.network = network = StreamRegister(shape=ByteBeat)
-        connect(m, link.o_network, network.i)
-        connect(m, network.o, power_up.i)
+        connect(m, link.o_network, power_up.i)
         connect(m, power_up.o, accelerator.i_network)
         for port in ("running", "load_error", "ends", "dropped", "boot_write", "boot_slot"):
             m.d.comb += getattr(power_up, port).eq(getattr(accelerator, port))

@@ -14,6 +14,7 @@ from hw.flash.reader import FlashPins
 from hw.image_layout import LoadError
 from hw.register_map import NOT_FROM_FLASH, BootWord
 from hw.resident_head import ResidentHead
+from hw.stream_register import StreamRegister
 
 __all__ = ["PowerUp"]
 
@@ -83,48 +84,52 @@ class PowerUp(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        connect(m, flipped(self.i), flipped(self.o))
         m.d.comb += self.boot.slot.eq(NOT_FROM_FLASH)
-        sources: list[ResidentHead | Boot] = []
-        if self._contents is not None:
-            m.submodules.head = head = ResidentHead(head=self._contents.head)
-            sources.append(head)
-            # A reset does not undo what was written into memories.
-            spoiled = Signal(reset_less=True)
-            with m.If(self.o.valid & self.o.ready & ~head.is_feeding):
-                m.d.sync += spoiled.eq(1)
-            m.d.comb += [
-                head.is_spoiled.eq(spoiled),
-                self.resident.eq(head.is_feeding),
-                self.boot.resident.eq(1),
-            ]
-        if self._flash is not None:
-            m.submodules.boot = boot = Boot(
-                design=self._design, flash=self._flash, clock_hz=self._clock_hz
-            )
-            sources.append(boot)
+        if self._flash is None:
+            # The link is slow: a register keeps its logic out of the loader's critical paths.
+            source = StreamRegister(shape=ByteBeat)
+        else:
+            source = boot = Boot(design=self._design, flash=self._flash, clock_hz=self._clock_hz)
             connect(m, boot.pins, flipped(self.pins))
             # One cycle later: a register write has come a long way.
             m.d.sync += [boot.request.eq(self.boot_write), boot.wanted.eq(self.boot_slot)]
             m.d.comb += [
-                self.forget.eq(boot.forget),
                 boot.hold.eq(self.resident),
+                self.forget.eq(boot.forget),
                 self.boot.slot.eq(boot.slot),
                 self.boot.slots.eq(self._flash.slots),
                 self.boot.state.eq(boot.state),
             ]
-        for source in sources:
+            self._watch(m, boot)
+        m.submodules.source = source
+        connect(m, flipped(self.i), source.i)
+        connect(m, source.o, flipped(self.o))
+        if self._contents is not None:
+            m.submodules.head = head = ResidentHead(head=self._contents.head)
+            self._watch(m, head)
+            # A reset does not undo what was written into memories.
+            is_spoiled = Signal(reset_less=True)
+            with m.If(source.o.valid & source.o.ready):
+                m.d.sync += is_spoiled.eq(1)
             m.d.comb += [
-                source.drop.eq(self.dropped),
-                source.running.eq(self.running),
-                source.failed.eq(self.load_error != LoadError.NONE),
-                source.ends.eq(self.ends),
+                head.is_spoiled.eq(is_spoiled),
+                self.resident.eq(head.is_feeding),
+                self.boot.resident.eq(1),
             ]
-            with m.If(source.is_feeding):
+            with m.If(head.is_feeding):
                 m.d.comb += [
-                    self.o.payload.eq(source.o.payload),
-                    self.o.valid.eq(source.o.valid),
-                    source.o.ready.eq(self.o.ready),
-                    self.i.ready.eq(0),
+                    self.o.payload.eq(head.o.payload),
+                    self.o.valid.eq(head.o.valid),
+                    head.o.ready.eq(self.o.ready),
+                    source.o.ready.eq(0),
                 ]
         return m
+
+    def _watch(self, m: Module, block: ResidentHead | Boot) -> None:
+        """Tell a block how the loader is, and when the host wants to load."""
+        m.d.comb += [
+            block.drop.eq(self.dropped),
+            block.running.eq(self.running),
+            block.failed.eq(self.load_error != LoadError.NONE),
+            block.ends.eq(self.ends),
+        ]

@@ -36,8 +36,8 @@ class Boot(wiring.Component):
 
     A search wakes the flash (``pause + 8 p`` cycles, p = ``period`` of
     `hw.flash.reader.FlashReader`), then reads every header once, and each that is better than those
-    before it once more, to keep its generation: ``pause + 240 p + 2`` cycles each. An image of n
-    bytes takes ``pause + p * (32 + 8 n) + 6`` cycles, until its network is active.
+    before it once more, to keep its generation: ``pause + 288 p + 1`` cycles each. An image of n
+    bytes takes ``pause + p * (32 + 8 n) + 4`` cycles, until its network is active.
 
     Parameters
     ----------
@@ -62,10 +62,9 @@ class Boot(wiring.Component):
         A network is active; an image was refused.
     ends : In(1)
         The byte that the loader takes next is the last of its image.
-    o : Out(stream of ByteBeat)
-        The image.
-    is_feeding : Out(1)
-        The loader must take its bytes from here.
+    i : In(stream of ByteBeat), o : Out(stream of ByteBeat)
+        Images from the host, and to the loader, which must take a byte within 3 cycles. A transfer
+        takes two cycles; none from the host while an image is read.
     forget : Out(1)
         Reset the loader.
     state : Out(BootState)
@@ -88,8 +87,8 @@ class Boot(wiring.Component):
                 "running": In(1),
                 "failed": In(1),
                 "ends": In(1),
+                "i": In(stream.Signature(ByteBeat)),
                 "o": Out(stream.Signature(ByteBeat)),
-                "is_feeding": Out(1),
                 "forget": Out(1),
                 "state": Out(BootState),
                 "slot": Out(8),
@@ -125,14 +124,23 @@ class Boot(wiring.Component):
 
         header = _HeaderCheck(m, design=self._design, reader=reader)
 
-        byte = Signal(8)
+        # One place for a byte: from the link, or put together from the bits of an image.
+        byte = Signal(ByteBeat)
         has_byte = Signal()
         m.d.comb += [
+            self.i.ready.eq(~has_byte & ~is_image),
             self.o.valid.eq(has_byte),
-            self.o.p.data.eq(byte),
-            self.o.p.last.eq(self.ends),
-            self.is_feeding.eq(is_image),
+            self.o.p.data.eq(byte.data),
+            self.o.p.last.eq(Mux(is_image, self.ends, byte.last)),
         ]
+        with m.If(has_byte & self.o.ready):
+            m.d.sync += has_byte.eq(0)
+        with m.If(is_image & reader.valid):
+            # The loader takes a byte within 3 cycles, before its first bit is gone.
+            m.d.sync += byte.data.eq((byte.data << 1) | reader.bit)
+            m.d.sync += has_byte.eq(reader.place[:3].all())
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [byte.eq(self.i.payload), has_byte.eq(1)]
 
         @contextmanager
         def state(name: str) -> Iterator[None]:
@@ -144,7 +152,7 @@ class Boot(wiring.Component):
 
         with m.FSM() as machine:
             with state("IDLE"):
-                m.d.sync += [slot.eq(0), found.eq(0), header.keep.eq(0), has_byte.eq(0)]
+                m.d.sync += [slot.eq(0), found.eq(0), header.keep.eq(0)]
                 header.clear()
                 with m.If(pending & ~self.hold):
                     m.d.sync += pending.eq(0)
@@ -152,12 +160,12 @@ class Boot(wiring.Component):
                         m.next = "WAKE"
 
             with state("WAKE"):
-                m.d.comb += [reader.select.eq(~reader.is_awake), reader.wake.eq(1)]
+                m.d.comb += [reader.select.eq(1), reader.wake.eq(1)]
                 with m.If(reader.is_awake):
                     m.next = "HEADER"
 
             with state("HEADER"):
-                m.d.comb += [reader.select.eq(1), reader.o.ready.eq(1)]
+                m.d.comb += reader.select.eq(1)
                 header.take()
                 with m.If(header.ends):
                     m.next = "JUDGE"
@@ -181,18 +189,7 @@ class Boot(wiring.Component):
                             m.next = "IMAGE"
 
             with state("IMAGE"):
-                m.d.comb += [
-                    is_image.eq(1),
-                    reader.select.eq(1),
-                    reader.o.ready.eq(~has_byte),
-                ]
-                with m.If(reader.o.valid & reader.o.ready):
-                    m.d.sync += [
-                        byte.eq((byte << 1) | reader.o.payload),
-                        has_byte.eq(reader.place[:3] == 7),
-                    ]
-                with m.If(has_byte & self.o.ready):
-                    m.d.sync += has_byte.eq(0)
+                m.d.comb += [is_image.eq(1), reader.select.eq(1)]
                 with m.If(self.running):
                     m.d.sync += [booted.eq(slot), is_booted.eq(1)]
                     m.next = "IDLE"
@@ -205,6 +202,8 @@ class Boot(wiring.Component):
             m.d.sync += [pending.eq(1), tried.eq(~(1 << self.wanted)), nothing.eq(0)]
         with m.Elif(self.drop):
             m.d.sync += [pending.eq(0), nothing.eq(0)]
+        with m.If(self.request | self.drop):
+            m.d.sync += has_byte.eq(0)
         with m.If(pending | ~machine.ongoing("IDLE")):
             m.d.comb += self.state.eq(BootState.BUSY)
         with m.Elif(nothing):
@@ -227,23 +226,26 @@ class _HeaderCheck:
 
     def __init__(self, m: Module, *, design: Design, reader: FlashReader) -> None:
         self._m, self._reader = m, reader
-        fixed = byte_span(SlotHeader, "generation").start
+        generation = byte_span(SlotHeader, "generation")
         wanted = pack(
             SlotHeader,
             magic=int.from_bytes(SLOT_MAGIC, "little"),
             version=SLOT_VERSION,
             design_hash=design.design_hash(),
-        )[:fixed]
+        )[: generation.start]
         # In the order of the line, the first bit lowest.
         line = sum(
             ((raw >> (7 - bit)) & 1) << (8 * place + bit)
             for place, raw in enumerate(wanted)
             for bit in range(8)
         )
-        self._fixed_bits = 8 * fixed
-        self._wanted = Const(line, self._fixed_bits)
-        self._generation = byte_span(SlotHeader, "generation")
-        self._last = 8 * (size_of(SlotHeader) + CRC_BYTES) - 1
+        self._wanted = Const(line, 8 * len(wanted))
+        size = size_of(SlotHeader)
+        # The places are chosen so that few gates tell them apart.
+        place = reader.place[:8]
+        self._is_fixed = place < 8 * generation.start
+        self._is_generation = (place >= 8 * generation.start) & (place < 8 * generation.stop)
+        self._is_crc = place >= 8 * size
         self._crc = Signal(16, init=FRAME_CRC.initial_crc, name="header_crc")
         self._is_other = Signal(name="header_is_other")
         self._best = Signal(32, name="best_generation")  # turns once while a generation comes
@@ -257,8 +259,8 @@ class _HeaderCheck:
         #: The header was right.
         self.is_valid = Signal(name="header_is_valid")
         m.d.comb += [
-            self.ends.eq(reader.o.valid & (reader.place == self._last)),
-            self.is_valid.eq((self._crc == 0) & ~self._is_other),
+            self.ends.eq(reader.valid & (place == 8 * (size + CRC_BYTES) - 1)),
+            self.is_valid.eq(~self._is_other),
         ]
 
     def clear(self) -> None:
@@ -271,14 +273,15 @@ class _HeaderCheck:
 
     def take(self) -> None:
         """Take the bit that is offered."""
-        m, place, bit = self._m, self._reader.place[:8], self._reader.o.payload
+        m, place, bit = self._m, self._reader.place[:8], self._reader.bit
         crc, best = self._crc, self._best
-        with m.If(self._reader.o.valid):
-            m.d.sync += crc.eq((crc << 1) ^ Mux(crc[15] ^ bit, FRAME_CRC.polynomial, 0))
-            with m.If((place < self._fixed_bits) & (self._wanted.bit_select(place[:7], 1) != bit)):
+        with m.If(self._reader.valid):
+            m.d.sync += crc.eq((crc << 1) ^ Mux(crc[-1] ^ bit, FRAME_CRC.polynomial, 0))
+            # As it comes, the CRC is compared with that of what came before.
+            wanted = Mux(self._is_fixed, self._wanted.bit_select(place[:7], 1), crc[-1])
+            with m.If((self._is_fixed | self._is_crc) & (wanted != bit)):
                 m.d.sync += self._is_other.eq(1)
-            first, end = 8 * self._generation.start, 8 * self._generation.stop
-            with m.If((place >= first) & (place < end)):
+            with m.If(self._is_generation):
                 m.d.sync += best.eq((best << 1) | Mux(self.keep, bit, best[31]))
                 # Bytes come lowest first: each has the last word unless it is equal.
                 begins = place[:3] == 0

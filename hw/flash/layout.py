@@ -36,19 +36,21 @@ _ADDRESS_BITS = 24
 class SlotHeader(data.Struct):
     """Start of a slot.
 
-    Members: ``magic``, ``version``, ``zero``, ``design_hash`` (register 8 of the gateware that the
-    image is for), ``generation`` (the valid slot with the highest one is booted), ``length`` (bytes
-    of the image) and ``fingerprint`` (of its network). The gateware looks neither at the length, as
-    it knows where an image ends, nor at the fingerprint.
+    Members: ``magic``, ``version``, ``design_hash`` (register 8 of the gateware that the image is
+    for), ``generation`` (the valid slot with the highest one is booted), ``length`` (bytes of the
+    image) and ``fingerprint`` (of its network). The gateware does not look at what follows the
+    generation: it knows where an image ends.
     """
 
     magic: 32
     version: 8
     zero: 24
     design_hash: 32
+    more_zero: 32
     generation: 32
     length: 32
     fingerprint: 32
+    last_zero: 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

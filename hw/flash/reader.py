@@ -4,15 +4,17 @@
 import math
 
 from amaranth import Const, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
+from amaranth.utils import ceil_log2
 
 __all__ = ["FlashPins", "FlashReader"]
 
 # Release from power-down, which the tools of iCE40 leave a flash in; and read.
 _WAKE, _READ = 0xAB, 0x03
-_COMMAND_BITS, _ADDRESS_BITS = 8, 24
+_ADDRESS_BITS = 24
+# Bits of a slot header are told apart.
+_PLACE_BITS = 8
 # Every 25-series flash reads with 0x03 at this clock, also behind slow pins.
 _MAX_HZ = 25e6
 # What the slowest of them need to wake up; deselecting takes less.
@@ -42,9 +44,8 @@ class FlashReader(wiring.Component):
     """Wakes the flash, or reads from it, as long as it is selected.
 
     From the rise of `select` on: a pause of `pause` cycles in which the flash is not selected, the
-    command (`period` cycles for each of 8 bits, or of 32 for a read), then bits, one every `period`
-    cycles while they are taken, else later. SPI mode 0; a bit is sampled a whole `period` after the
-    edge that made the flash send it.
+    command (`period` cycles for each of 8 bits, or of 32 for a read), then a bit every `period`
+    cycles. SPI mode 0; a bit is taken a whole `period` after the edge that made the flash send it.
 
     Parameters
     ----------
@@ -58,21 +59,22 @@ class FlashReader(wiring.Component):
     select : In(1)
         1: read; 0 ends it in the next cycle.
     wake : In(1)
-        Only wake the flash; stable while selected.
+        Only wake the flash; stable until `is_awake`.
     address : In(24)
         First byte; stable while selected.
     is_awake : Out(1)
-        The command to wake is out.
-    o : Out(stream of 1 bit)
-        Bits, the highest of each byte first.
+        The command to wake is out; a read may follow at once.
+    valid : Out(1), bit : Out(1)
+        A bit, in this cycle alone; the highest of each byte comes first.
     place : Out
-        Number of the bit that is offered, from 0, modulo a power of two of at least 256.
+        Its number, from 0, modulo a power of two of at least 256.
     """
 
     def __init__(self, *, clock_hz: int = 0) -> None:
         clock_hz = clock_hz or _FASTEST_HZ
         self._half = math.ceil(clock_hz / (2 * _MAX_HZ))
-        self._pause = math.ceil(clock_hz * _PAUSE_SECONDS)
+        # A power of two: few gates.
+        self._pause_bits = ceil_log2(math.ceil(clock_hz * _PAUSE_SECONDS))
         super().__init__(
             {
                 "pins": Out(FlashPins()),
@@ -80,8 +82,9 @@ class FlashReader(wiring.Component):
                 "wake": In(1),
                 "address": In(_ADDRESS_BITS),
                 "is_awake": Out(1),
-                "o": Out(stream.Signature(1)),
-                "place": Out(max(8, bits_for(self._pause))),
+                "valid": Out(1),
+                "bit": Out(1),
+                "place": Out(max(_PLACE_BITS, self._pause_bits)),
             }
         )
 
@@ -93,7 +96,7 @@ class FlashReader(wiring.Component):
     @property
     def pause(self) -> int:
         """Cycles before a command."""
-        return self._pause
+        return 1 << self._pause_bits
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
@@ -101,51 +104,33 @@ class FlashReader(wiring.Component):
         # Command and address, in the order of the line; built from few signals, it is few gates.
         line = Mux(self.wake, _WAKE, _READ)[::-1]
         line = [*line, *self.address[::-1]]
+        with m.Switch(count[:5]):
+            for number, bit in enumerate(line):
+                with m.Case(number):
+                    m.d.comb += pins.copi.eq(bit)
+
         due = Const(1)  # half a period is over
         if self._half > 1:
             phase = Signal(range(self._half))
             due = phase == self._half - 1
             m.d.sync += phase.eq(Mux(due | pins.cs, 0, phase + 1))
-        taken = Signal()
-        m.d.comb += taken.eq(self.o.valid & self.o.ready)
-        with m.If(taken):
-            m.d.sync += [self.o.valid.eq(0), count.eq(count + 1)]
-        with m.FSM():
-            with m.State("PAUSE"):
-                m.d.sync += count.eq(count + 1)
-                with m.If(count == self._pause - 1):
-                    m.d.sync += [count.eq(0), pins.cs.eq(0)]
-                    m.next = "COMMAND"
-                self._end(m)
-            with m.State("COMMAND"):
-                with m.Switch(count[:5]):
-                    for number, bit in enumerate(line):
-                        with m.Case(number):
-                            m.d.comb += pins.copi.eq(bit)
-                with m.If(due):
-                    m.d.sync += pins.sck.eq(~pins.sck)
-                    with m.If(pins.sck):
-                        m.d.sync += count.eq(count + 1)
-                        with m.If(self.wake & (count == _COMMAND_BITS - 1)):
-                            m.next = "AWAKE"
-                        with m.If(count == _COMMAND_BITS + _ADDRESS_BITS - 1):
-                            m.d.sync += count.eq(0)
-                            m.next = "READ"
-                self._end(m)
-            with m.State("READ"):
-                with m.If(due & ~(pins.sck & self.o.valid & ~self.o.ready)):
-                    m.d.sync += pins.sck.eq(~pins.sck)
-                    with m.If(pins.sck):
-                        m.d.sync += [self.o.payload.eq(pins.cipo), self.o.valid.eq(1)]
-                self._end(m)
-            with m.State("AWAKE"):
-                m.d.comb += self.is_awake.eq(1)
-                self._end(m)
+        falls = Signal()  # the end of a bit
+        is_reading = Signal()  # the command is out
+        m.d.comb += [
+            falls.eq(pins.sck & due),
+            self.is_awake.eq(self.wake & falls & count[:3].all()),
+            self.valid.eq(is_reading & falls),
+            self.bit.eq(pins.cipo),
+        ]
+        # Count: cycles of the pause, bits of the command, bits that are read.
+        with m.If(pins.cs | falls):
+            m.d.sync += count.eq(count + 1)
+        with m.If(due & ~pins.cs):
+            m.d.sync += pins.sck.eq(~pins.sck)
+        with m.If(pins.cs & count[: self._pause_bits].all()):
+            m.d.sync += [pins.cs.eq(0), count.eq(0)]
+        with m.If(falls & ~is_reading & count[:5].all()):
+            m.d.sync += [is_reading.eq(1), count.eq(0)]
+        with m.If(~self.select | self.is_awake):
+            m.d.sync += [pins.cs.eq(1), pins.sck.eq(0), is_reading.eq(0), count.eq(0)]
         return m
-
-    def _end(self, m: Module) -> None:
-        """Deselect the flash when it is asked for; last in every state."""
-        with m.If(~self.select):
-            m.d.sync += [self.pins.cs.eq(1), self.pins.sck.eq(0)]
-            m.d.sync += [self.place.eq(0), self.o.valid.eq(0)]
-            m.next = "PAUSE"

@@ -45,8 +45,8 @@ NETWORKS = [
 ]
 DESIGN = Design.for_networks(NETWORKS, [Fold(lanes=5), Fold(lanes=3)])
 
-# The pause before each command is 10 cycles.
-_CLOCK_HZ = 200_000
+# The pause before each command is 16 cycles.
+_CLOCK_HZ = 320_000
 
 
 class _PoweredLoader(wiring.Component):
@@ -149,7 +149,7 @@ def powered(
 ) -> FlashModel:
     """Power up with a flash, and play; returns the flash."""
     dut = _PoweredLoader(flash=flash, contents=contents)
-    model = FlashModel(content, wake_cycles=9)
+    model = FlashModel(content, wake_cycles=14)
 
     async def bench(ctx: Any) -> None:
         await play(Board(ctx, dut, model))

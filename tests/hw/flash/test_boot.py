@@ -68,9 +68,9 @@ def test_the_highest_generation_is_booted(generations):
             expected.append(MAP.address(slot))
     assert reads == [*expected, in_image(newest, 0)]
     size = len(device_image(NETWORKS[newest], DESIGN))
-    # As the docstring says, with a pause of 10 cycles and a period of 2.
-    headers = 10 + 8 * 2 + len(expected) * (10 + 240 * 2 + 2)
-    assert cycles == headers + 10 + 2 * (32 + 8 * size) + 6
+    # As the docstring says, with a pause of 16 cycles and a period of 2.
+    headers = 16 + 8 * 2 + len(expected) * (16 + 288 * 2 + 1)
+    assert cycles == headers + 16 + 2 * (32 + 8 * size) + 4
 
 
 @pytest.mark.parametrize("byte", [0x00, 0x55, 0xFF, None])
@@ -79,7 +79,7 @@ def test_an_empty_flash_ends_soon(byte):
     held, state, cycles, reads = boots(content)
     assert (held, state) == (NOTHING, BootState.NONE_VALID)
     assert reads == [MAP.address(slot) for slot in range(MAP.slots)]
-    assert cycles <= 10 + 8 * 2 + 4 * (10 + 240 * 2 + 2)
+    assert cycles == 16 + 8 * 2 + 4 * (16 + 288 * 2 + 1) + 1
 
 
 def test_headers_that_are_not_valid_are_passed_over():
@@ -91,15 +91,15 @@ def test_headers_that_are_not_valid_are_passed_over():
         generation=10,
         flash=MAP,
     )
-    headers = [altered(both, place + at)[place : place + 26] for at in (0, 7, 12, 19, 25)]
-    headers.append(other[:26])
+    headers = [altered(both, place + at)[place : place + 32] for at in (0, 7, 12, 16, 20, 31)]
+    headers.append(other[:32])
     for at, value in ((0, 0x51), (4, 2), (5, 1), (8, both[place + 8] ^ 0x80)):
-        header = altered(both[place : place + 24], at, value)
+        header = altered(both[place : place + 30], at, value)
         headers.append(header + crc16(header).to_bytes(2, "big"))
 
     async def play(board):
         for header in headers:
-            board.model.content = both[:place] + header + both[place + 26 :]
+            board.model.content = both[:place] + header + both[place + 32 :]
             board.model.reads.clear()
             await board.pulse("reset")
             await board.boot()
@@ -143,7 +143,7 @@ def test_a_network_is_written_and_the_cable_pulled_at_any_byte():
     blank = bytes([0xFF]) * len(new)
     # Half erased, then written up to a byte: of header, gap and image.
     contents = [rng.randbytes(len(new)), blank, blank[:IMAGE_OFFSET] + old[IMAGE_OFFSET:]]
-    cuts = [3, 15, 25, 26, IMAGE_OFFSET, *range(IMAGE_OFFSET + 9, len(new), 12)]
+    cuts = [3, 18, 31, 32, IMAGE_OFFSET, *range(IMAGE_OFFSET + 9, len(new), 12)]
     cuts += [len(new) - 1]
     contents += [new[:cut] + blank[cut:] for cut in cuts]
     # What was written last may be wrong, too.
@@ -169,7 +169,7 @@ def test_a_network_is_written_and_the_cable_pulled_at_any_byte():
 @pytest.mark.parametrize("when", ["wake", "header", "image", "last byte"])
 def test_a_host_that_loads_during_a_boot_wins(when):
     content = flash_with({1: 4})
-    cycles = {"wake": 20, "header": 400, "image": 2100, "last byte": 2575}[when]
+    cycles = {"wake": 20, "header": 400, "image": 2100, "last byte": 2860}[when]
     image = device_image(NETWORKS[3], DESIGN)
 
     async def play(board):
