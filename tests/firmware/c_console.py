@@ -29,11 +29,14 @@ ERRORS = (
 )
 
 
-def build_console(folder: Path) -> Path:
-    """Compile console and driver with address and undefined-behaviour sanitizers; count lines."""
+def build_console(folder: Path, *more: str | Path) -> Path:
+    """Compile console and driver with address and undefined-behaviour sanitizers; count lines.
+
+    ``more`` are options and sources of what the console may do besides.
+    """
     executable = folder / "console"
     options = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-    command = ["gcc", *WARNINGS, *options, "--coverage", f"-I{FOLDER}", CONSOLE, *SOURCES]
+    command = ["gcc", *WARNINGS, *options, "--coverage", f"-I{FOLDER}", CONSOLE, *SOURCES, *more]
     subprocess.run([*command, "-o", executable], cwd=folder, check=True)
     return executable
 
@@ -96,6 +99,36 @@ class BoardLine:
 
     def milliseconds(self):
         return self.now & 0xFFFFFFFF
+
+
+class Bus(BoardLine):
+    """The same behind a bus that brings a byte for each that it takes: a zero where there is
+    nothing, and replies only some bytes later."""
+
+    LATENCY = 100  # bytes
+    BYTES_PER_MS = 100
+
+    def __init__(self, board):
+        super().__init__(board)
+        self.bytes = 0
+
+    def write(self, message):
+        self.bytes += len(message)
+        return super().write(message)
+
+    def read(self, count, timeout_ms):
+        if self.written:
+            self.waiting.extend(bytes(self.LATENCY))
+            message, self.written = bytes(self.written), bytearray()
+            self.board.write(message)
+            while part := self.board.read(0):
+                self.waiting.extend(part)
+        self.bytes += count
+        received = bytes(self.waiting.popleft() for _ in range(min(count, len(self.waiting))))
+        return received.ljust(count, b"\0")
+
+    def milliseconds(self):
+        return self.bytes // self.BYTES_PER_MS
 
 
 class TransportLine:

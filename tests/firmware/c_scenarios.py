@@ -20,7 +20,7 @@ from hw.link.packets import (
 )
 from hw.register_map import BootState, BootWord, register_address
 from hw.structures import pack, to_bits, unpack
-from tests.firmware.c_console import BoardLine
+from tests.firmware.c_console import BoardLine, Bus
 from tests.firmware.plain_board import DESIGN, IMAGES, NETWORK, Board
 
 IMAGE = device_image(NETWORK, DESIGN)
@@ -218,3 +218,19 @@ def frames_as_python_makes_them(start):
         (frame,) = line.board.requests
         assert (frame.type, frame.body) == (FrameType.PROBE, body)
         assert line.board.written == encode_frame(frame)
+
+
+@scenario
+def bus_that_always_brings_bytes(start):
+    line = Line()
+    with start(Bus(line.board)) as c:
+        expect(c.call("load", IMAGE), "OK")
+        found = c.call("classify", RESULT_SIZE, IMAGES[1].tobytes())
+        assert found.values == [0, 3, 99, 1, 6, 0xFFFF, -7, 0, 70000]
+    line = Line(disturb=lambda _number, _line: b"")
+    bus = Bus(line.board)
+    with start(bus, retries=2) as c:
+        c.call("timeout", 50)
+        expect(c.call("status"), "TIMEOUT")
+    assert len(line.asked) == 3
+    assert 150 <= bus.milliseconds() <= 153

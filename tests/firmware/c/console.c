@@ -14,6 +14,10 @@
 
 #include "popspike.h"
 
+#if defined(WITH_DEMO)
+#include "demo.h"
+#endif
+
 #define LINE_SIZE (1u << 20)
 
 static char line[LINE_SIZE];
@@ -246,6 +250,19 @@ static void run(popspike_device *device, const char *word, const char *rest)
         if (error == POPSPIKE_OK) {
             printf(" %" PRIu32 " %" PRIu32, words[0], words[1]);
         }
+#if defined(WITH_DEMO)
+    } else if (strcmp(word, "demo_begin") == 0) {
+        const bool good = demo_begin(device, &error);
+        answer(device, error);
+        printf(" %d", good);
+    } else if (strcmp(word, "demo_classify") == 0) {
+        error = demo_classify(device, (uint16_t)number, &result);
+        answer(device, error);
+        if (error == POPSPIKE_OK) {
+            printf(" %u", demo_classes[number]);
+            print_result(&result);
+        }
+#endif
     } else if (strcmp(word, "field") == 0) {
         /* A field of bytes, read as bytes and as registers: first bit, number of bits, bytes. */
         uint32_t words[4] = {0};
