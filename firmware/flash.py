@@ -115,10 +115,11 @@ def parse_slot(raw: bytes) -> SlotFields:
         ("magic", int.from_bytes(SLOT_MAGIC, "little")),
         ("version", SLOT_VERSION),
         ("zero", 0),
+        ("more_zero", 0),
     ):
-        if fields.pop(name) != wanted:
+        if fields[name] != wanted:
             raise FlashError(f"Slot header must have the {name} {wanted:#x}")
-    return SlotFields(**fields)
+    return SlotFields(**{each.name: fields[each.name] for each in dataclasses.fields(SlotFields)})
 
 
 def slots_of(content: bytes, *, flash: FlashMap | None = None) -> dict[int, SlotFields]:
