@@ -20,6 +20,7 @@ __all__ = [
     "SLOT_VERSION",
     "FlashMap",
     "SlotHeader",
+    "map_rows",
     "slot_rows",
 ]
 
@@ -111,6 +112,15 @@ class FlashMap:
         if not 0 <= slot < self.slots:
             raise ValueError(f"Slot must be in 0..{self.slots - 1}, not {slot!r}")
         return self.first_slot + slot * self.slot_bytes
+
+
+def map_rows() -> list[tuple[str, str, str]]:
+    """Rows of a table of the flash: address, bytes, contents."""
+    flash = FlashMap()
+    rows = [("0x000000", f"{flash.first_slot:#x}", "bitstream")]
+    for slot in range(flash.slots):
+        rows.append((f"{flash.address(slot):#08x}", f"{flash.slot_bytes:#x}", f"slot {slot}"))
+    return rows
 
 
 def slot_rows() -> list[tuple[str, str]]:
