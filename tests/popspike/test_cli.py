@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from firmware.discovery import Port
 from model.description import Readout
 from model.golden import run as run_golden
 from model.network_file import load_network, save_network
@@ -159,11 +160,26 @@ def test_estimate(popspike: Command, files: tuple[Path, Path]) -> None:
 
 def test_doctor(popspike: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     findings = popspike("doctor", "--quick", "--json").json()
-    assert {"torch", "make", "C++ compiler"} <= {finding["name"] for finding in findings}
+    names = {finding["name"] for finding in findings}
+    assert {"torch", "make", "C++ compiler", "iceprog", "openFPGALoader", "dfu-util"} <= names
     monkeypatch.setenv("CXX", "/nowhere/c++")
     answer = popspike("doctor", "--quick")
     assert answer.code == 1
     assert "MISSING" in answer.out
+
+
+def test_doctor_says_what_to_type(popspike: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None if name == "dfu-util" else f"/bin/{name}")
+    port = Port(name="/dev/ttyUSB7", vendor=0x0403, product=0x6010)
+    monkeypatch.setattr("firmware.discovery.list_ports", lambda: [port])
+    monkeypatch.setattr("firmware.machine._may_open", lambda path: False)
+    monkeypatch.setattr("firmware.machine._group_of", lambda path: "dialout")
+    answer = popspike("doctor", "--quick")
+    assert answer.code == 1
+    assert "NOT READY" in answer.out
+    assert "/dev/ttyUSB7: sudo usermod -aG dialout $USER" in answer.out
+    assert "dfu-util: " in answer.out
+    assert "openFPGALoader: " not in answer.out
 
 
 @pytest.mark.parametrize(
