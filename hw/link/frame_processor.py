@@ -127,7 +127,7 @@ class FrameProcessor(wiring.Component):
             m.d.sync += ended.eq(self.i.p.last)
         m.d.sync += [write.eq(0), drop.eq(0)]
         awaited = Signal(_EVENT_BITS)  # events of the sample that is being sent
-        sending = Signal()  # a sample of bytes is
+        sending = Signal()  # bytes of a sample are on their way to the accelerator
         held = Signal()  # the header of one is, until a sample has left the accelerator
         late = Signal()  # the speed of the line changes behind the reply
         m.d.sync += self.restart.eq(0)
@@ -170,18 +170,17 @@ class FrameProcessor(wiring.Component):
                 with m.If(late):
                     m.d.comb += self.choose.eq(self.quiet)
                     m.d.sync += late.eq(~self.quiet)
-                with m.Elif(self.i_record.valid & (samples != 0)):
+                with m.Elif(self.i_record.valid & ((samples != 0) | (awaited != 0))):
                     m.d.sync += [work.kind.eq(ReplyKind.RESULT), work.is_measured.eq(self.measured)]
                     if self._design.is_stepwise:
                         m.d.sync += work.is_running.eq(record.running)
                     m.next = "HEAD"
                 with m.Elif(self.i.valid):
                     m.next = "REQUEST"
-                    if not takes_events:
-                        with m.If(sending):
-                            m.next = "SAMPLE"
-                        with m.If(held):
-                            m.next = "DISPATCH"
+                    with m.If(sending):
+                        m.next = "EVENTS" if takes_events else "SAMPLE"
+                    with m.If(held):
+                        m.next = "DISPATCH"
 
             with m.State("REQUEST"):
                 m.d.comb += self.i.ready.eq(1)
@@ -276,6 +275,8 @@ class FrameProcessor(wiring.Component):
                                 refuse(RefusalReason.BUSY)
                             with m.Else():
                                 m.d.sync += [write.eq(1), count.eq(0)]
+                                with m.If(choice):  # and the sample that is being sent
+                                    m.d.sync += [awaited.eq(0), self.restart.eq(awaited != 0)]
                                 m.next = "WRITTEN"
                         else:
                             with m.Else():
@@ -313,6 +314,7 @@ class FrameProcessor(wiring.Component):
                             with m.Elif((number != awaited) | ended):
                                 answer(ReplyKind.DONE)
                             with m.Else():
+                                m.d.sync += [sending.eq(1), work.sequences[0].eq(header.sequence)]
                                 m.next = "EVENTS"
                     with m.Default():
                         with m.If(self.load_error != LoadError.NONE):
@@ -355,7 +357,10 @@ class FrameProcessor(wiring.Component):
             if takes_events:
                 with m.State("EVENTS"):
                     with m.If(awaited == 0):
+                        m.d.sync += sending.eq(0)
                         refuse(RefusalReason.SAMPLE_SIZE)
+                    with m.Elif(self.i_record.valid):
+                        m.next = "IDLE"  # an answer to the steps that are over
                     with m.Else():
                         m.d.comb += [
                             feeder.i.valid.eq(self.i.valid),
@@ -366,6 +371,7 @@ class FrameProcessor(wiring.Component):
                             with m.If(awaited == 1):
                                 expect_result()
                             with m.If(self.i.p.last):
+                                m.d.sync += sending.eq(0)
                                 answer(ReplyKind.DONE)
                                 with m.If(awaited == 1):
                                     m.next = "IDLE"

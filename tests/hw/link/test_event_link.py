@@ -1,15 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Samples of events on a link: in parts, repeated, with gaps, begun again."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from firmware.answers import read_result
 from firmware.events import event_bodies
 from firmware.image import device_image
+from firmware.link import Frame, encode_frame
 from hw.design import Design, Fold
-from hw.link.packets import FrameType, Refusal, RefusalReason, SampleBegin, SampleData
-from hw.structures import pack, unpack
+from hw.link.packets import (
+    FrameType,
+    Refusal,
+    RefusalReason,
+    SampleBegin,
+    SampleData,
+    WriteRequest,
+)
+from hw.register_map import CommitteeWord, register_address
+from hw.structures import pack, to_bits, unpack
 from model.encoding import EventEncoding
 from model.events import Events
 from model.golden import run
@@ -111,3 +122,57 @@ def test_what_does_not_fit_is_refused_and_a_new_begin_starts_clean():
         assert found.scores.tolist() == golden.scores[0].tolist()
 
     converse(DESIGN, talk)
+
+
+@pytest.mark.parametrize("part", [6, 40])
+def test_answers_after_steps_come_while_events_go_in(part):
+    encoding = dataclasses.replace(ENCODING, steps=12)
+    network = make_network((encoding.features, 4, 3), seed=3, encoding=encoding)
+    design = Design.for_networks(
+        [network], [Fold(lanes=4), Fold(lanes=3)], sample_input="events", step_results=True
+    )
+    rng = np.random.default_rng(5)
+    events = Events(
+        t=np.sort(rng.integers(0, 12 * 50, 40)),
+        x=rng.integers(0, 7, 40),
+        y=rng.integers(0, 5, 40),
+        p=rng.integers(0, 2, 40),
+        offsets=np.array([0, 40]),
+    )
+    body, golden = event_bodies(events, encoding)[0], run(network, events)
+    every_step = pack(
+        WriteRequest,
+        address=register_address("committee"),
+        value=to_bits(CommitteeWord, members=1, step_results=1),
+    )
+
+    async def talk(host):
+        await load(host, device_image(network, design))
+        assert (await host.request(FrameType.WRITE, every_step)).type is FrameType.DONE
+        # A sample that is cut short by another choice is forgotten.
+        await host.request(FrameType.SAMPLE_BEGIN, pack(SampleBegin, events=40))
+        await host.request(FrameType.SAMPLE_DATA, data(body, 0, 3))
+        assert (await host.request(FrameType.WRITE, every_step)).type is FrameType.DONE
+        reply = await host.request(FrameType.SAMPLE_DATA, data(body, 3, 5))
+        assert reply.type is FrameType.DONE
+
+        await host.request(FrameType.SAMPLE_BEGIN, pack(SampleBegin, events=40))
+        found, parts = [], range(0, 40, part)
+        for first in parts:
+            frame = Frame(type=FrameType.SAMPLE_DATA, sequence=first, body=data(body, first, part))
+            await host.send(encode_frame(frame))
+            while True:
+                reply = await host.wait(5000)
+                assert reply is not None, "locked up"
+                # An answer may come between two parts: it has the number of the one before.
+                is_late = reply.type is FrameType.RUNNING and reply.sequence == first - part
+                assert reply.sequence == first or is_late
+                if reply.type is FrameType.DONE:
+                    break
+                found.append(read_result(reply.body, network.classes))
+                if reply.type is FrameType.RESULT:
+                    break
+        assert reply.type is FrameType.RESULT
+        assert [one.scores.tolist() for one in found] == golden.running_scores[0].tolist()
+
+    converse(design, talk)
