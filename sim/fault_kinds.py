@@ -15,9 +15,8 @@ from hw.structures import pack
 from sim.fault_board import FaultBench, fault_design, fault_networks
 from sim.fault_lines import BadLine, BusyLine
 from sim.line_cases import drop_bytes, flip_bits, noise, reorder_bytes, repeat_bytes
-from sim.virtual_board import DEFAULT_DIVISOR
 
-__all__ = ["KINDS", "Scene", "load_frames"]
+__all__ = ["KINDS", "SERIAL_KINDS", "Scene", "load_frames"]
 
 _CHANGES: dict[str, Callable[[random.Random, bytes], bytes]] = {
     "bits flipped": flip_bits,
@@ -25,8 +24,6 @@ _CHANGES: dict[str, Callable[[random.Random, bytes], bytes]] = {
     "bytes repeated": repeat_bytes,
     "bytes reordered": reorder_bytes,
 }
-# Cycles that a byte takes on the line.
-_BYTE_CYCLES = 10 * DEFAULT_DIVISOR
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -61,7 +58,7 @@ class Scene:
     def send(self, line: bytes) -> None:
         """Send bytes without waiting for answers, until they and the answers have passed."""
         self.bench.board.connect().write(line)
-        self.bench.board.run((len(line) + 400) * _BYTE_CYCLES)
+        self.bench.board.run((len(line) + 400) * self.bench.board.byte_cycles)
 
     def load(self, line: Transport) -> set[int | None]:
         """Load the wanted network over a line on which it may fail.
@@ -135,10 +132,16 @@ def _cut(scene: Scene) -> set[int | None]:
     scene.send(line[:place])
     if scene.rng.random() < 0.3:
         scene.send(noise(scene.rng) + b"\0")
-    # A frame counts from the zero behind it on.
-    if place < len(frames[0]):
-        return {scene.held}
-    return {None} if place < len(line) - len(frames[-1]) else {scene.wanted}
+    # The zero behind a frame may be that before the next one, if no noise comes between.
+    allowed: set[int | None] = set()
+    begun, whole = len(frames[0]) - 1, len(line) - len(frames[-1]) - 1
+    if place <= begun:
+        allowed.add(scene.held)
+    if begun <= place <= whole:
+        allowed.add(None)
+    if place >= whole:
+        allowed.add(scene.wanted)
+    return allowed
 
 
 def _interrupted(act: Callable[[FaultBench], None]) -> Callable[[Scene], set[int | None]]:
@@ -153,13 +156,13 @@ def _interrupted(act: Callable[[FaultBench], None]) -> Callable[[Scene], set[int
                 nonlocal left
                 left -= 1
                 if left == 0:
-                    board.run(rng.randrange(600 * _BYTE_CYCLES))
+                    board.run(rng.randrange(600 * board.byte_cycles))
                     act(scene.bench)
 
             return scene.load(BusyLine(board.connect(), happens=happens))
         line = b"".join(load_frames(scene.wanted, rng, rng.choice([40, 128, 512])))
         board.connect().write(line)
-        board.run(rng.randrange(len(line) * _BYTE_CYCLES))
+        board.run(rng.randrange(len(line) * board.byte_cycles))
         act(scene.bench)
         scene.send(line[rng.randrange(len(line)) :] if rng.random() < 0.5 else b"")
         # The network that was held is gone, and what was sent last was not whole.
@@ -258,7 +261,7 @@ def _wrong_speed(scene: Scene) -> set[int | None]:
     divisor = rng.choice([3, 4, 5, 7, 16, 100, 1000])
     board.command(f"divisor {divisor}")
     line.write(b"\0" if divisor >= 100 else bytes_of_load[place:stop])
-    board.command(f"divisor {DEFAULT_DIVISOR}")
+    board.command(f"divisor {board.byte_cycles // 10}")
     scene.send(bytes_of_load[stop:])
     board.run(10 * divisor * (stop - place))
     return scene.any_of_both
@@ -283,3 +286,6 @@ KINDS: dict[str, Callable[[Scene], set[int | None]]] = {
     "strange requests": _strange,
     "wrong speed": _wrong_speed,
 }
+
+#: Kinds that only a serial line knows.
+SERIAL_KINDS = ("wrong speed",)

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable
 
 from sim.fault_board import FaultBench, fault_design
-from sim.fault_kinds import KINDS, Scene, load_frames
+from sim.fault_kinds import KINDS, SERIAL_KINDS, Scene, load_frames
 from sim.virtual_board import VirtualBoard
 
 __all__ = ["FaultCase", "FaultOutcome", "fault_cases", "main", "run_case", "run_faults"]
@@ -72,14 +72,15 @@ class FaultOutcome:
     seconds: float
 
 
-def fault_cases(count: int, seed: int) -> list[FaultCase]:
+def fault_cases(count: int, seed: int, *, link: str = "uart") -> list[FaultCase]:
     """Cases of all kinds in turn.
 
     Every byte position of a load is cut, if there are as many cases as that takes and one of each
     other kind; else some of them, spread over the load.
     """
     positions = len(b"".join(load_frames(1, random.Random(0), 128)))
-    others = [kind for kind in KINDS if kind != "cut"]
+    left_out = ("cut", *(() if link == "uart" else SERIAL_KINDS))
+    others = [kind for kind in KINDS if kind not in left_out]
     cuts = min(positions, count // 2)
     places = [index * positions // max(1, cuts) for index in range(cuts)]
     kinds = [("cut", place) for place in places]
@@ -112,7 +113,10 @@ def run_case(bench: FaultBench, case: FaultCase) -> str:
 
 
 def run_faults(
-    cases: list[FaultCase], *, progress: Callable[[int, int], None] | None = None
+    cases: list[FaultCase],
+    *,
+    link: str = "uart",
+    progress: Callable[[int, int], None] | None = None,
 ) -> FaultOutcome:
     """Run cases on one board.
 
@@ -120,13 +124,15 @@ def run_faults(
     ----------
     cases
         Which.
+    link
+        ``"uart"`` or ``"spi"``.
     progress
         Called with the number of cases that are done and of all.
     """
     began = time.monotonic()
     counts, held = collections.Counter[str](), collections.Counter[str]()
     failures = []
-    with FaultBench(VirtualBoard(fault_design(), stepped=True)) as bench:
+    with FaultBench(VirtualBoard(fault_design(), link=link, stepped=True)) as bench:
         for case in cases:
             counts[case.kind] += 1
             try:
@@ -155,12 +161,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cases", type=int, default=2400, help="how many")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--case", type=int, help="run only this one, again")
+    parser.add_argument("--link", choices=("uart", "spi"), default="uart")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     chosen = parser.parse_args(arguments)
-    cases = fault_cases(chosen.cases, chosen.seed)
+    cases = fault_cases(chosen.cases, chosen.seed, link=chosen.link)
     if chosen.case is not None:
         cases = [case for case in cases if case.number == chosen.case]
-    outcome = run_faults(cases)
+    outcome = run_faults(cases, link=chosen.link)
     if chosen.json:
         print(json.dumps(dataclasses.asdict(outcome)))
         return 1 if outcome.failures else 0
@@ -170,8 +177,8 @@ def main(arguments: list[str] | None = None) -> int:
     for number, kind, text in outcome.failures[:20]:
         print(f"FAILED: {kind}: {text}")
         print(
-            f"  again: python -m sim.faults --cases {chosen.cases} --seed {chosen.seed} "
-            f"--case {number}"
+            f"  again: python -m sim.faults --link {chosen.link} --cases {chosen.cases} "
+            f"--seed {chosen.seed} --case {number}"
         )
     print(
         f"{sum(outcome.cases.values())} cases, {len(outcome.failures)} failures, "

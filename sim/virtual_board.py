@@ -12,26 +12,28 @@ calls give the same cycles, however busy the machine is.
 import argparse
 import dataclasses
 import json
-import math
 import select
 import shutil
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
 from firmware.transport import Closing, LinkError, PtyTransport, Transport
 from hw.board_top import BoardTop
+from hw.contents import Contents
 from hw.design import Design
 from hw.export import to_verilog
+from hw.flash.layout import FlashMap
 from sim.cells import cell_models
+from sim.stepped import SteppedTransport
 from sim.verilator import build_executable, cached_build, check_tools, tool_versions
 
 __all__ = [
     "DEFAULT_DIVISOR",
     "LineUse",
-    "SteppedTransport",
     "VirtualBoard",
     "build_virtual_board",
     "main",
@@ -41,9 +43,13 @@ __all__ = [
 DEFAULT_DIVISOR = 2
 
 _HARNESS = Path(__file__).parent / "harness" / "virtual_board.cpp"
-_HEADERS = (Path(__file__).parent / "harness" / "uart_line.h",)
+_HEADERS = tuple(
+    _HARNESS.with_name(f"{name}.h") for name in ("uart_line", "spi_line", "flash_model")
+)
 _ANSWER_SECONDS = 20.0
 _STOP_SECONDS = 5.0
+# Clock cycles of a byte on an SPI bus, pauses included; see sim/harness/spi_line.h.
+_SPI_BYTE_CYCLES = 68
 # Clock of a stepped board that was given none.
 _STEPPED_CLOCK_HZ = 1_000_000
 
@@ -53,18 +59,19 @@ def build_virtual_board(
     *,
     divisor: int = DEFAULT_DIVISOR,
     clock_hz: int = 0,
+    link: str = "uart",
+    flash: FlashMap | None = None,
+    contents: Contents | None = None,
     cache: Path | None = None,
 ) -> Path:
     """Compile the board of a design, or find what an earlier call compiled.
 
     Parameters
     ----------
-    design
-        Capacity and fold; samples must be pixels.
+    design, clock_hz, link, flash, contents
+        As of `hw.board_top.BoardTop`.
     divisor
-        Clock cycles a bit of the line after a reset.
-    clock_hz
-        Clock that the board says it has; 0 if not known.
+        Clock cycles a bit of a serial line after a reset.
     cache
         Folder of builds; the user's cache folder if not given.
 
@@ -85,8 +92,7 @@ def build_virtual_board(
     key = [
         "virtual board",
         json.dumps(design.to_json(), sort_keys=True),
-        str(divisor),
-        str(clock_hz),
+        repr((divisor, clock_hz, link, flash, contents)),
         version("amaranth"),
         *sorted(map(str, tool_versions().items())),
         *(p.read_text() for p in (*generator, *cell_models(design), _HARNESS, *_HEADERS)),
@@ -95,14 +101,25 @@ def build_virtual_board(
     def build(folder: Path) -> None:
         """Fill the folder with the executable."""
         verilog = folder / "board.v"
-        board = BoardTop(design=design, divisor=divisor, clock_hz=clock_hz)
+        board = BoardTop(
+            design=design,
+            divisor=divisor if link == "uart" else None,
+            clock_hz=clock_hz,
+            link=link,
+            flash=flash,
+            contents=contents,
+        )
         verilog.write_text(to_verilog(board, name="board"))
         executable = build_executable(
             sources=[verilog, *cell_models(design)],
             harness=[_HARNESS],
             headers=_HEADERS,
             top="board",
-            defines={"DIVISOR": str(divisor)},
+            defines={
+                "DIVISOR": str(divisor),
+                **({"SPI": "1"} if link == "spi" else {}),
+                **({"FLASH": "1"} if flash is not None else {}),
+            },
             cache=cache,
         )
         shutil.copy2(executable, folder / "simulator")
@@ -132,13 +149,17 @@ class VirtualBoard(Closing):
 
     Parameters
     ----------
-    design
-        Capacity and fold; samples must be pixels.
+    design, link, contents
+        As of `hw.board_top.BoardTop`.
     divisor
-        Clock cycles a bit of the line after a reset.
+        Clock cycles a bit of a serial line after a reset.
     clock_hz
-        Clock that the board says it has. If it is not 0, the line has ``clock_hz`` divided by the
-        speed of the terminal as cycles a bit, as with a serial port.
+        Clock that the board says it has. If it is not 0, a serial line has ``clock_hz`` divided by
+        the speed of the terminal as cycles a bit, as with a serial port.
+    flash
+        Where networks stand in the board's flash; None: it has none.
+    flash_content
+        What the flash holds, from address 0 on; behind it come bytes of 0xFF.
     stepped
         No terminal; time passes only while the transport is read, or in `run`.
     cache
@@ -151,12 +172,21 @@ class VirtualBoard(Closing):
         *,
         divisor: int = DEFAULT_DIVISOR,
         clock_hz: int = 0,
+        link: str = "uart",
+        flash: FlashMap | None = None,
+        flash_content: bytes = b"",
+        contents: Contents | None = None,
         stepped: bool = False,
         cache: Path | None = None,
     ) -> None:
         self._design = design
         self._divisor = divisor
         self._clock_hz = clock_hz
+        self._link = link
+        self._flash = flash
+        self._flash_content = flash_content
+        self._folder: tempfile.TemporaryDirectory[str] | None = None  # of what the flash holds
+        self._contents = contents
         self._stepped = stepped
         self._cache = cache
         self._process: subprocess.Popen[str] | None = None
@@ -179,10 +209,21 @@ class VirtualBoard(Closing):
             If the board does not start.
         """
         executable = build_virtual_board(
-            self._design, divisor=self._divisor, clock_hz=self._clock_hz, cache=self._cache
+            self._design,
+            divisor=self._divisor,
+            clock_hz=self._clock_hz,
+            link=self._link,
+            flash=self._flash,
+            contents=self._contents,
+            cache=self._cache,
         )
+        command = [executable, str(self._clock_hz), "stepped" if self._stepped else "terminal"]
+        if self._flash is not None:
+            self._folder = tempfile.TemporaryDirectory(prefix="popspike-")
+            self.write_flash(self._flash_content)
+            command.append(str(self._flash_file))
         self._process = process = subprocess.Popen(
-            [executable, str(self._clock_hz), *(["stepped"] if self._stepped else [])],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -203,8 +244,27 @@ class VirtualBoard(Closing):
         ready, _, _ = select.select([process.stdout], [], [], _ANSWER_SECONDS)
         return process.stdout.readline().strip() if ready else ""
 
+    def write_flash(self, content: bytes) -> None:
+        """Change what the flash holds, from address 0 on; the board sees it when it powers up.
+
+        Raises
+        ------
+        LinkError
+            If the board is off or has no flash.
+        """
+        self._flash_file.write_bytes(content)
+
+    @property
+    def _flash_file(self) -> Path:
+        if self._folder is None:
+            raise LinkError("The virtual board is off, or has no flash")
+        return Path(self._folder.name) / "flash"
+
     def close(self) -> None:
         """Power off; harmless when repeated."""
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
         process, self._process = self._process, None
         if process is None:
             return
@@ -217,8 +277,13 @@ class VirtualBoard(Closing):
     def connect(self) -> Transport:
         """Open the terminal, or, stepped, take the line."""
         if self._stepped:
-            return SteppedTransport(self, baud=self.clock_hz // self._divisor)
+            return SteppedTransport(self, baud=10 * self.clock_hz // self.byte_cycles)
         return PtyTransport(self._path)
+
+    @property
+    def byte_cycles(self) -> int:
+        """Clock cycles of a byte on the line, at the speed that it has after a reset."""
+        return _SPI_BYTE_CYCLES if self._link == "spi" else 10 * self._divisor
 
     def reset(self) -> None:
         """Pulse the reset pin."""
@@ -278,43 +343,6 @@ class VirtualBoard(Closing):
     def __enter__(self) -> Self:
         self.start()
         return super().__enter__()
-
-
-class SteppedTransport(Transport):
-    """The line of a stepped board: its time passes while this is read.
-
-    Parameters
-    ----------
-    board
-        A stepped board that runs.
-    baud
-        Bits a second.
-    """
-
-    def __init__(self, board: VirtualBoard, *, baud: int) -> None:
-        self._board = board
-        self.baud = baud
-
-    def set_baud(self, baud: int) -> None:
-        """Change the speed of the host's side, for what is written from now on."""
-        self._board.command(f"divisor {round(self._board.clock_hz / baud)}")
-        self.baud = baud
-
-    def time(self) -> float:
-        """Simulated seconds."""
-        return self._board.seconds
-
-    def write(self, message: bytes) -> None:
-        """Put bytes on the line; no time passes."""
-        if message:
-            self._board.command(f"send {message.hex()}")
-
-    def read(self, timeout: float) -> bytes:
-        """Let time pass until bytes have come and no more do, or ``timeout`` simulated seconds."""
-        return self._board.advance("receive", max(1, math.ceil(timeout * self._board.clock_hz)))
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def main(arguments: list[str] | None = None) -> int:

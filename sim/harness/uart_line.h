@@ -88,3 +88,35 @@ class Receiver {
     int timer_ = 0;
     uint64_t busy_ = 0;
 };
+
+// Both.
+class UartLine {
+  public:
+    void send(uint8_t byte, int divisor) { sender_.push(byte, divisor); }
+    bool sends() const { return !sender_.idle(); }
+    bool receives() const { return !receiver_.idle(); }
+    size_t waiting() const { return sender_.waiting(); }
+    uint64_t busy_to() const { return sender_.busy_cycles(); }
+    uint64_t busy_from() const { return receiver_.busy_cycles(); }
+
+    void cut() {
+        sender_.cut();
+        receiver_.cut();
+    }
+
+    // Before a clock cycle of the board.
+    template <typename Top>
+    void drive(Top& top) {
+        top.rx = sender_.level();
+    }
+
+    // After it; true when a byte for the host is there.
+    template <typename Top>
+    bool sample(Top& top, int divisor, uint8_t& byte) {
+        return receiver_.level(top.tx, divisor, byte);
+    }
+
+  private:
+    Sender sender_;
+    Receiver receiver_;
+};

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // A board in software: the gateware of BoardTop, with a host's side of its line.
 //
-//   simulator CLOCK_HZ          the line is a pseudo terminal
-//   simulator CLOCK_HZ stepped  the line is driven by commands
+//   simulator CLOCK_HZ terminal [FLASH]   the line is behind a pseudo terminal
+//   simulator CLOCK_HZ stepped [FLASH]    the line is driven by commands
 //
 // Prints the path of the terminal (or "stepped") on the standard output, one line. Then it takes
 // commands, one a line, and answers each with one line. Ends when the standard input ends, or on
-// SIGTERM. DIVISOR is the number of clock cycles a bit at first. If CLOCK_HZ is not 0, the speed of
-// the terminal decides later ones.
+// SIGTERM. With SPI defined the line is SPI, else serial; DIVISOR is the number of clock cycles a
+// bit at first. If CLOCK_HZ is not 0, the speed of the terminal decides later ones. With FLASH
+// defined the board has a flash, and the file FLASH is what it holds.
 //
 //   reset           pulse the reset pin; what is on the line stays
-//   power           power fails and comes back; what is on the line is lost
+//   power           power fails and comes back; what is on the line is lost, the flash is read anew
 //   cycles          answers: clock cycles since the start, cycles in which the line to the board
 //                   was busy, the same from the board
 //   divisor N       stepped only: clock cycles a bit, for what is sent from now on
@@ -41,8 +42,18 @@
 #include <vector>
 
 #include "Vtop.h"
-#include "uart_line.h"
 #include "verilated.h"
+
+#ifdef FLASH
+#include "flash_model.h"
+#endif
+#ifdef SPI
+#include "spi_line.h"
+using Line = SpiLine;
+#else
+#include "uart_line.h"
+using Line = UartLine;
+#endif
 
 namespace {
 
@@ -58,24 +69,26 @@ volatile sig_atomic_t stopped = 0;
     std::exit(1);
 }
 
-// The gateware and the line.
+// The gateware, the line, and the flash.
 class Board {
   public:
-    Board() { make(); }
+#ifdef FLASH
+    Board(const char* flash, double clock_hz) : flash_(flash, clock_hz) { make(); }
+#else
+    Board(const char*, double) { make(); }
+#endif
     ~Board() { top_->final(); }
 
-    void send(uint8_t byte) { sender_.push(byte, divisor_); }
-    size_t waiting() const { return sender_.waiting(); }
-    bool sends() const { return !sender_.idle(); }
-    bool receives() const { return !receiver_.idle(); }
+    void send(uint8_t byte) { line_.send(byte, divisor_); }
+    const Line& line() const { return line_; }
     void set_divisor(int divisor) { divisor_ = divisor; }
     int divisor() const { return divisor_; }
 
     // One clock cycle; true when a byte came.
     bool cycle(uint8_t& byte) {
-        top_->rx = sender_.level();
+        line_.drive(*top_);
         tick();
-        return receiver_.level(top_->tx, divisor_, byte);
+        return line_.sample(*top_, divisor_, byte);
     }
 
     void reset() {
@@ -86,16 +99,18 @@ class Board {
     }
 
     void power() {
-        sender_.cut();
-        receiver_.cut();
+        line_.cut();
         top_->final();
+#ifdef FLASH
+        flash_.power();
+#endif
         make();
     }
 
     uint64_t count() const { return cycles_; }
     std::string cycles() const {
-        return std::to_string(cycles_) + " " + std::to_string(sender_.busy_cycles()) + " " +
-               std::to_string(receiver_.busy_cycles());
+        return std::to_string(cycles_) + " " + std::to_string(line_.busy_to()) + " " +
+               std::to_string(line_.busy_from());
     }
 
   private:
@@ -104,7 +119,7 @@ class Board {
         top_.reset();
         context_ = std::make_unique<VerilatedContext>();
         top_ = std::make_unique<Vtop>(context_.get());
-        top_->rx = 1;
+        line_.drive(*top_);
         top_->rst = 1;
         for (int i = 0; i < 4; ++i) tick();
         top_->rst = 0;
@@ -115,13 +130,18 @@ class Board {
         top_->eval();
         top_->clk = 1;
         top_->eval();
+#ifdef FLASH
+        top_->flash_cipo = flash_.cycle(top_->flash_cs, top_->flash_sck, top_->flash_copi);
+#endif
         ++cycles_;
     }
 
     std::unique_ptr<VerilatedContext> context_;
     std::unique_ptr<Vtop> top_;
-    Sender sender_;
-    Receiver receiver_;
+    Line line_;
+#ifdef FLASH
+    Flash flash_;
+#endif
     int divisor_ = DIVISOR;
     uint64_t cycles_ = 0;
 };
@@ -261,7 +281,7 @@ std::string step(Board& board, const std::string& word, const std::string& rest)
         for (long i = 0, end = std::atol(rest.c_str()); i < end; ++i) {
             uint8_t byte;
             if (board.cycle(byte)) output.push_back(byte);
-            if (board.receives()) last = i;
+            if (board.line().receives()) last = i;
             if (waits && !output.empty() && i - last > quiet) break;
         }
         return to_hex(output) + " " + std::to_string(board.count());
@@ -309,7 +329,7 @@ void run_terminal(Board& board, long clock_hz) {
             const long divisor = baud > 0 ? (clock_hz + baud / 2) / baud : DIVISOR;
             board.set_divisor(divisor < 2 ? 2 : divisor);
         }
-        if (waits[1].revents & POLLIN && board.waiting() < 4096) {
+        if (waits[1].revents & POLLIN && board.line().waiting() < 4096) {
             uint8_t bytes[4096];
             const ssize_t got = read(terminal.file(), bytes, sizeof bytes);
             for (ssize_t i = 0; i < got; ++i) board.send(bytes[i]);
@@ -322,7 +342,7 @@ void run_terminal(Board& board, long clock_hz) {
                 quiet = 0;
             }
         }
-        if (board.sends()) quiet = 0;
+        if (board.line().sends()) quiet = 0;
         if (!output.empty()) {
             const ssize_t sent = write(terminal.file(), output.data(), output.size());
             if (sent > 0) output.erase(output.begin(), output.begin() + sent);
@@ -340,10 +360,12 @@ int main(int count, char** arguments) {
     sigaction(SIGINT, &action, nullptr);
     signal(SIGPIPE, SIG_IGN);
 
-    Board board;
-    if (count > 2 && !std::strcmp(arguments[2], "stepped"))
+    if (count < 3) fail("a clock and a kind of line are needed");
+    const long clock_hz = std::atol(arguments[1]);
+    Board board(count > 3 ? arguments[3] : "", clock_hz);
+    if (!std::strcmp(arguments[2], "stepped"))
         run_stepped(board);
     else
-        run_terminal(board, count > 1 ? std::atol(arguments[1]) : 0);
+        run_terminal(board, clock_hz);
     return 0;
 }

@@ -91,7 +91,7 @@ def test_an_exception_of_the_driver_is_a_failure(
     assert main(["--cases", "22", "--case", "20"]) == 1
     printed = capsys.readouterr().out
     assert "FAILED: wrong speed: KeyError: 'broken' (test_faults.py:" in printed
-    assert "again: python -m sim.faults --cases 22 --seed 1 --case 20" in printed
+    assert "again: python -m sim.faults --link uart --cases 22 --seed 1 --case 20" in printed
 
 
 def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
