@@ -18,7 +18,8 @@ from hw.design import Design
 from model.description import Network
 from model.events import Events
 from sim.choice import Choice
-from sim.virtual_board import SteppedTransport, VirtualBoard
+from sim.stepped import SteppedTransport
+from sim.virtual_board import VirtualBoard
 
 __all__ = ["LinkFigures", "PacedTransport", "measure_link"]
 

@@ -309,6 +309,13 @@ class VirtualBoard(Closing):
         self._cycles = int(count)
         return b"" if answer == "-" else bytes.fromhex(answer)
 
+    def run_until_active(self, cycles: int) -> bool:
+        """Let time of a stepped board pass until a network is active, at most so many cycles;
+        return whether one is."""
+        is_active, count = self.command(f"until {cycles}").split()
+        self._cycles = int(count)
+        return is_active == "1"
+
     @property
     def seconds(self) -> float:
         """Simulated time of a stepped board, in which nothing happens but in `advance`."""

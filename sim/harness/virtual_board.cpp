@@ -19,6 +19,8 @@
 //   run N           stepped only: let N cycles pass; answers: bytes from the board in hex or "-",
 //                   then the clock cycles since the start
 //   receive N       stepped only: the same, at most N cycles, until bytes came and no more do
+//   until N         stepped only: let cycles pass until a network is active, at most N; answers: 1 if
+//                   one is, else 0, then the clock cycles since the start; bytes that come are lost
 //
 // With a terminal the simulation runs as fast as it can while bytes flow. After IDLE_CYCLES cycles
 // without any it only creeps, so that a forgotten board does not keep a processor busy. Stepped,
@@ -107,6 +109,7 @@ class Board {
         make();
     }
 
+    bool active() const { return top_->active; }
     uint64_t count() const { return cycles_; }
     std::string cycles() const {
         return std::to_string(cycles_) + " " + std::to_string(line_.busy_to()) + " " +
@@ -272,6 +275,11 @@ std::string step(Board& board, const std::string& word, const std::string& rest)
     if (word == "divisor" && std::atoi(rest.c_str()) >= 2) {
         board.set_divisor(std::atoi(rest.c_str()));
         return "done";
+    }
+    if (word == "until") {
+        uint8_t byte;
+        for (long i = std::atol(rest.c_str()); i > 0 && !board.active(); --i) board.cycle(byte);
+        return std::to_string(board.active()) + " " + std::to_string(board.count());
     }
     if (word == "run" || word == "receive") {
         const bool waits = word == "receive";

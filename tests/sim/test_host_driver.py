@@ -15,8 +15,9 @@ from hw.image_layout import LoadState
 from hw.register_map import register_address
 from model.description import Readout
 from model.golden import run
+from sim.stepped import SteppedTransport
 from sim.throughput import PacedTransport, measure_link
-from sim.virtual_board import SteppedTransport, VirtualBoard
+from sim.virtual_board import VirtualBoard
 from tests.sim.conftest import make_network
 from tests.strategies import images_for
 
