@@ -140,7 +140,13 @@ class BoardTop(wiring.Component):
             clock_hz=self._clock_hz,
         )
         slots = 0 if self._flash is None else self._flash.slots
-        m.submodules.link = link = Link(design=self._design, divisor=self._divisor, slots=slots)
+        m.submodules.link = link = Link(
+            design=self._design,
+            divisor=self._divisor,
+            slots=slots,
+            # SPI brings zeros where no byte is ready.
+            whole_frames=self._link == "spi",
+        )
         m.d.comb += accelerator.errors.eq(link.errors)
         add_line = self._add_serial_line if self._link == "uart" else self._add_spi
         add_line(m, link, accelerator)

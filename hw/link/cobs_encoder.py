@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Consistent overhead byte stuffing (Cheshire and Baker 1999), sending side."""
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -28,6 +28,13 @@ class CobsEncoder(wiring.Component):
 
     One byte a cycle in, and 4 cycles more a frame; at most a byte in 2 cycles out.
 
+    Parameters
+    ----------
+    whole_frames
+        A frame leaves only when all of it is here, or as much as the memory holds: for lines that
+        send zeros, which end a frame, where no byte is ready in time. Then the first byte of a
+        frame leaves 4 cycles after its last one came in, and the others follow without a gap.
+
     Members
     -------
     i : In(stream of ByteBeat)
@@ -41,6 +48,10 @@ class CobsEncoder(wiring.Component):
     i: In(stream.Signature(ByteBeat))
     o: Out(stream.Signature(8))
     quiet: Out(1)
+
+    def __init__(self, *, whole_frames: bool = False) -> None:
+        self._whole_frames = whole_frames
+        super().__init__()
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
@@ -56,7 +67,9 @@ class CobsEncoder(wiring.Component):
             port.addr.eq(write),
         ]
         # Seven bytes may follow; four do, as this comes a cycle late.
-        m.d.sync += room.eq(filled[3:] != _DEPTH // 8 - 1)
+        full = Signal()
+        m.d.comb += full.eq(filled[3:] == _DEPTH // 8 - 1)
+        m.d.sync += room.eq(~full)
 
         def delimit() -> None:
             """Write a zero."""
@@ -72,6 +85,7 @@ class CobsEncoder(wiring.Component):
             m.d.comb += [port.en.eq(1), port.addr.eq(slot), port.data.eq(count)]
 
         fetched = Signal()
+        delimited = Signal()  # the zero behind a frame is being written
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.quiet.eq(~self.i.valid & ~fetched & (read == slot))
@@ -101,17 +115,28 @@ class CobsEncoder(wiring.Component):
                 m.next = "DELIMIT"
             with m.State("DELIMIT"):
                 delimit()
+                m.d.comb += delimited.eq(1)
                 m.d.sync += slot.eq(write + 1)
                 m.next = "IDLE"
 
-        # Bytes before the slot may leave.
+        # Bytes before it may leave.
+        limit = Signal.like(slot)
+        m.d.comb += limit.eq(slot)
+        if self._whole_frames:
+            ended, too_long = Signal.like(slot), Signal()
+            m.d.comb += limit.eq(Mux(too_long, slot, ended))
+            with m.If(delimited):
+                m.d.sync += [ended.eq(write + 1), too_long.eq(0)]
+            with m.Elif(full & (read == ended)):
+                # The frame that comes in has the memory for itself, and fills it.
+                m.d.sync += too_long.eq(1)
         m.d.comb += [
             read_port.addr.eq(read),
             self.o.payload.eq(read_port.data),
             self.o.valid.eq(fetched),
         ]
         with m.If(~fetched):
-            m.d.sync += fetched.eq(read != slot)
+            m.d.sync += fetched.eq(read != limit)
         with m.Elif(self.o.ready):
             m.d.sync += [fetched.eq(0), read.eq(read + 1)]
         return m

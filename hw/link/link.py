@@ -37,6 +37,8 @@ class Link(wiring.Component):
         Of the accelerator.
     divisor, slots
         As of `hw.link.frame_processor.FrameProcessor`.
+    whole_frames
+        As of `hw.link.cobs_encoder.CobsEncoder`.
 
     Members
     -------
@@ -60,9 +62,12 @@ class Link(wiring.Component):
         If samples are spike words.
     """
 
-    def __init__(self, *, design: Design, divisor: int = 0, slots: int = 0) -> None:
+    def __init__(
+        self, *, design: Design, divisor: int = 0, slots: int = 0, whole_frames: bool = False
+    ) -> None:
         self._design = check_link(design)
         self._divisor, self._slots = divisor, slots
+        self._whole_frames = whole_frames
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
@@ -86,7 +91,7 @@ class Link(wiring.Component):
             design=design, divisor=self._divisor, slots=self._slots
         )
         m.submodules.sender = sender = FrameSender()
-        m.submodules.encoder = encoder = CobsEncoder()
+        m.submodules.encoder = encoder = CobsEncoder(whole_frames=self._whole_frames)
 
         connect(m, flipped(self.i), decoder.i)
         connect(m, decoder.o, receiver.i)

@@ -55,9 +55,9 @@ def decoded(line, *, stall=0.0):
     return messages
 
 
-def encoded(messages, *, stall=0.0):
+def encoded(messages, *, stall=0.0, whole_frames=False):
     """The line that the encoder makes of messages."""
-    dut = CobsEncoder()
+    dut = CobsEncoder(whole_frames=whole_frames)
     line = bytearray()
 
     async def source(ctx):
@@ -82,10 +82,11 @@ def test_decoder_is_the_inverse_of_the_host(stall):
     assert decoded(line, stall=stall) == messages
 
 
+@pytest.mark.parametrize("whole_frames", [False, True])
 @pytest.mark.parametrize("stall", [0.0, 0.4])
-def test_encoder_is_the_inverse_of_the_host(stall):
+def test_encoder_is_the_inverse_of_the_host(stall, whole_frames):
     messages = MESSAGES + random_messages(2)
-    parts = encoded(messages, stall=stall).split(b"\0")
+    parts = encoded(messages, stall=stall, whole_frames=whole_frames).split(b"\0")
     assert [cobs_decode(part) for part in parts if part] == messages
     assert parts[0] == parts[-1] == b""  # a zero before and behind
 
@@ -93,3 +94,48 @@ def test_encoder_is_the_inverse_of_the_host(stall):
 def test_decoder_ignores_empty_frames_and_recovers_from_cut_ones():
     line = b"\0\0\0\x05ab\0" + cobs_encode(b"good") + b"\0\0\x02\0" + cobs_encode(b"\0") + b"\0"
     assert decoded(line) == [None, b"good", None, b"\0"]
+
+
+def out_cycles(message, *, stall, frames=2):
+    """Of each frame the cycle in which its last byte came in, and those in which bytes left."""
+    dut = CobsEncoder(whole_frames=True)
+    ends, leaving = [], []
+    beats = [{"data": byte, "last": 0} for byte in message]
+    beats[-1]["last"] = 1
+
+    async def source(ctx):
+        for _ in range(frames):
+            await put(ctx, dut.i, beats, random.Random(1), stall)
+            await ctx.tick().repeat(3 * len(message) + 20)
+
+    async def note(ctx):
+        ctx.set(dut.o.ready, 1)
+        ticks = ctx.tick().sample(dut.i.valid & dut.i.ready & dut.i.p.last, dut.o.valid)
+        cycle = 0
+        async for _, _, ended, valid in ticks:
+            cycle += 1
+            if ended:
+                ends.append(cycle)
+            if valid:
+                leaving.append(cycle)
+
+    run(dut, source, background=[note])
+    count = len(cobs_encode(message)) + 2
+    return [(end, leaving[k * count : (k + 1) * count]) for k, end in enumerate(ends)]
+
+
+# The longest code that fits is 505 bytes.
+@pytest.mark.parametrize("message", [b"\0", b"a\0b", bytes(200), b"x" * 500, b"x\0" * 250])
+@pytest.mark.parametrize("stall", [0.0, 0.6])
+def test_whole_frames_leave_without_a_gap(message, stall):
+    for end, cycles in out_cycles(message, stall=stall):
+        first = cycles[0]
+        assert first == end + 4
+        assert cycles == list(range(first, first + 2 * len(cycles), 2))
+
+
+def test_a_frame_that_the_memory_does_not_hold_leaves_as_it_comes():
+    message = b"x\0" * 300
+    for end, cycles in out_cycles(message, stall=0.0):
+        assert len(cycles) == len(cobs_encode(message)) + 2
+        assert cycles[0] < end
