@@ -7,17 +7,17 @@ networks, studies over seeds and folds from ``model/results``, builds from the r
 files; a test fails when one is out of date.
 """
 
-import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hw.flash.layout import map_rows, slot_rows
 from hw.image_layout import LoadError, image_rows
 from hw.link.packets import FrameHeader, RefusalReason, packet_rows
 from hw.register_map import register_rows
-from hw.resource_record import RECORD
+from hw.resource_record import recorded_builds
 from hw.structures import field_spans, span_text
 from model import zoo
 from model.lmu_tables import lmu_tables
@@ -188,9 +188,8 @@ def _calibration_rows() -> list[tuple[str, ...]]:
 
 
 def _build_rows() -> list[tuple[str, ...]]:
-    builds = json.loads(RECORD.read_text(encoding="utf-8"))["builds"] if RECORD.exists() else {}
     rows = []
-    for name, facts in builds.items():
+    for name, facts in recorded_builds().items():
         cells = facts["resources"]
         blocks = f"{cells['ram_blocks']} blocks"
         spram = f" + {cells['spram_blocks']} SPRAM" if cells["spram_blocks"] else ""
@@ -217,6 +216,8 @@ def tables() -> dict[str, str]:
     """Text of every generated part, by its name in the markers."""
     return {
         "image": _table(("structure", "bytes", "field"), image_rows()),
+        "flash": _table(("address", "bytes", "contents"), map_rows()),
+        "slot": _table(("bytes", "field"), slot_rows()),
         "registers": _table(("address", "name", "access", "meaning"), register_rows()),
         "header": _table(("bytes", "field"), _header_rows()),
         "frames": _table(("type", "name", "body [bytes]", "reply", "meaning"), packet_rows()),

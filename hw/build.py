@@ -124,6 +124,8 @@ def part_of(name: str) -> str:
         return levels[3] if len(levels) > 4 and _IS_PART.match(levels[3]) else "core"
     if levels[:2] == ["design", "accelerator"]:
         return "accelerator"
+    if levels[:2] == ["design", "power_up"]:
+        return "boot"
     return "link" if levels[0] == "design" else "board"
 
 

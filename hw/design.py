@@ -64,7 +64,7 @@ class Design:
     store_banks
         1: a sample is collected after the one before has left the store; 2: while it leaves.
     weight_memory
-        ``"portable"`` or ``"spram"`` (UP5K; one layer, rows of a multiple of 16 bits).
+        ``"portable"`` or ``"spram"`` (UP5K; one layer, at most 16384 rows).
     spram_layer
         The layer whose weights are in SPRAM, if any are.
     encoding
@@ -127,10 +127,9 @@ class Design:
                     f"inputs_per_cycle {width} of layer {index}, not {times}"
                 )
         spram = self.layers[self.spram_layer]
-        if self.weight_memory == "spram" and (spram.row_bits % 16 or spram.rows > 16384):
+        if self.weight_memory == "spram" and spram.rows > 16384:
             raise ValueError(
-                "weight_memory spram must have rows of a multiple of 16 bits and at most 16384 "
-                f"rows, not {spram.rows} rows of {spram.row_bits} bits"
+                f"weight_memory spram must have at most 16384 rows, not {spram.rows} rows"
             )
         if self.is_stepwise:
             check_stepwise(self)

@@ -27,6 +27,7 @@ from model.description import Readout as Rule
 
 __all__ = [
     "Estimate",
+    "Shortage",
     "bandwidth_share",
     "estimate",
     "memory_blocks",
@@ -42,24 +43,52 @@ _FORMS = {
 }
 # Memories of fewer bits become flip-flops or distributed RAM.
 _SMALLEST = {"ice40": 128, "ecp5": 1024, "gowin": 1024}
-# Registers, loader and counters; link and UART; clock and reset.
+# Registers, loader and counters; link and UART; clock, reset and pins; boot from the flash.
 _FIXED = {
     "ice40": {
-        "accelerator": Resources(luts=690, flip_flops=340),
-        "link": Resources(luts=900, flip_flops=360),
-        "board": Resources(luts=20, flip_flops=20),
+        "accelerator": Resources(luts=690, flip_flops=360),
+        "link": Resources(luts=1040, flip_flops=440),
+        "board": Resources(luts=50, flip_flops=20),
+        "boot": Resources(luts=120, flip_flops=95),
     },
     "ecp5": {
         "accelerator": Resources(luts=770, flip_flops=370),
         "link": Resources(luts=1130, flip_flops=480),
         "board": Resources(luts=30, flip_flops=25),
+        "boot": Resources(luts=160, flip_flops=95),
     },
     "gowin": {
         "accelerator": Resources(luts=770, flip_flops=370),
         "link": Resources(luts=1130, flip_flops=480),
         "board": Resources(luts=30, flip_flops=25),
+        "boot": Resources(luts=160, flip_flops=95),
     },
 }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shortage:
+    """What a chip has too little of for a design.
+
+    Parameters
+    ----------
+    need, limit
+        What the design needs, and what there is.
+    of
+        Of what, in the plural.
+    """
+
+    need: int
+    limit: int
+    of: str
+
+    @property
+    def excess(self) -> float:
+        """Need over limit; infinite where there is nothing."""
+        return self.need / self.limit if self.limit else float("inf")
+
+    def __str__(self) -> str:
+        return f"{self.need} {self.of} of {self.limit}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,19 +113,21 @@ class Estimate:
         return sum_resources(self.parts)
 
     @property
-    def shortage(self) -> str:
-        """What the chip has too little of, in words; empty if the design fits."""
+    def shortage(self) -> Shortage | None:
+        """What the chip has too little of, the worst first; None if the design fits."""
         need, have = self.total, self.available
-        for noun, wanted, limit in (
-            ("LUTs", need.luts, have.luts),
-            ("flip-flops", need.flip_flops, have.flip_flops),
-            ("block RAMs", need.ram_blocks, have.ram_blocks),
-            ("SPRAM blocks", need.spram_blocks, have.spram_blocks),
-            ("multipliers", need.dsp_blocks, have.dsp_blocks),
-        ):
-            if wanted > limit:
-                return f"{wanted} {noun} of {limit}"
-        return ""
+        short = [
+            Shortage(need=wanted, limit=limit, of=noun)
+            for noun, wanted, limit in (
+                ("LUTs", need.luts, have.luts),
+                ("flip-flops", need.flip_flops, have.flip_flops),
+                ("block RAMs", need.ram_blocks, have.ram_blocks),
+                ("SPRAM blocks", need.spram_blocks, have.spram_blocks),
+                ("multipliers", need.dsp_blocks, have.dsp_blocks),
+            )
+            if wanted > limit
+        ]
+        return max(short, key=lambda each: each.excess, default=None)
 
 
 def memory_blocks(*, depth: int, width: int, family: str) -> int:
@@ -235,7 +266,7 @@ def _core(design: Design, family: str) -> dict[str, Resources]:
     return parts
 
 
-def estimate(design: Design, board: Board) -> Estimate:
+def estimate(design: Design, board: Board, *, flash: bool = True) -> Estimate:
     """Return what a design is expected to need on a board, link included.
 
     Parameters
@@ -244,16 +275,20 @@ def estimate(design: Design, board: Board) -> Estimate:
         Capacity and fold.
     board
         Gives the chip.
+    flash
+        It boots from the flash.
     """
     parts = _core(design, board.family)
     buffers = memory_blocks(depth=buffer_depth(design), width=8, family=board.family)
     buffers += memory_blocks(depth=256, width=8, family=board.family)
     fixed = dict(_FIXED[board.family])
+    if not flash:
+        del fixed["boot"]
     if board.family == "ice40":
         # Flip-flops that no table feeds take a cell of their own.
         flip_flops = sum_resources(parts).flip_flops
         # A stepwise core has more of them, between the stages of its neurons.
-        fixed["packing"] = Resources(luts=flip_flops * (50 if design.is_stepwise else 29) // 100)
+        fixed["packing"] = Resources(luts=flip_flops * (50 if design.is_stepwise else 34) // 100)
     else:
         # Ends of carry chains.
         fixed["packing"] = Resources(luts=5 * sum(layer.lanes for layer in design.layers))

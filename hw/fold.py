@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from hw.boards import Board, find_board
 from hw.design import CapacityError, Design, Fold, ceil_div
-from hw.estimate import Estimate, estimate
+from hw.estimate import Estimate, Shortage, estimate
 from hw.step_fold import step_designs
 from model.description import Network, Readout
 
@@ -14,13 +14,18 @@ __all__ = ["default_design"]
 
 # More lanes cost more in minutes of place and route than they bring in images a second.
 _WIDEST = {"ice40": 64, "ecp5": 256, "gowin": 128}
-# Pixels that enter a cycle; each has a block RAM for its spike time.
-_PIXELS = {"ice40": 2, "ecp5": 16, "gowin": 4}
+# Inputs of a word; pixels that enter a cycle, each with a block RAM for its spike time; banks of
+# the stores. Where block RAM is short, fewer.
+_INTAKES = {
+    "ice40": ((1, 2, 1),),
+    "ecp5": ((4, 16, 2), (4, 4, 2), (4, 4, 1), (2, 2, 1)),
+    "gowin": ((4, 4, 2), (4, 4, 1), (2, 2, 1)),
+}
 _SPRAM_ROWS = 16384
-# Of an iCE40's cells, for stepwise designs: fuller ones were not placed within 20 minutes. Behind a
-# Legendre memory there are few lanes, and designs of 97 % were placed in three minutes.
-_FULL_PERCENT = 85
-_FULL_PERCENT_BEHIND_MEMORY = 97
+# Of an iCE40's cells: fuller designs were not placed. Stepwise ones without a Legendre memory have
+# many lanes with a state each, and are harder.
+_FULL_PERCENT = 97
+_FULL_PERCENT_OF_MANY_STATES = 85
 
 
 def default_design(
@@ -30,13 +35,15 @@ def default_design(
     sample_input: str = "pixels",
     members: int | None = None,
     resident: bool = False,
+    flash: bool = True,
 ) -> Design:
     """Fold for networks of equal depth, as wide as the chip's memories and tables allow.
 
     On iCE40 a word carries one input, as its memory rows come from four SPRAM blocks; on ECP5 it
     carries four, 16 pixels enter a cycle, and samples are collected while others leave. Both
-    readouts of the shipped networks can be chosen at run time. Stepwise networks: see
-    `hw.step_fold.step_designs`.
+    readouts of the shipped networks can be chosen at run time. On Gowin chips four pixels enter.
+    Where that does not fit, fewer pixels enter, and only readouts of the given networks can be
+    chosen. Stepwise networks: see `hw.step_fold.step_designs`.
 
     Parameters
     ----------
@@ -50,6 +57,8 @@ def default_design(
         Most members of a committee; None: as many as the networks store, 1 where they are drawn.
     resident
         A network shall be in the bitstream: nothing in SPRAM, which is empty at power-up.
+    flash
+        The board shall boot networks from its flash, which takes some tables.
 
     Raises
     ------
@@ -60,7 +69,7 @@ def default_design(
     """
     board = find_board("icebreaker" if board_name is None else board_name)
     portable = board_name is None or resident
-    shortages = []
+    shortages: list[Shortage] = []
     designs: Iterator[Design]
     if networks[0].is_stepwise:
         designs = step_designs(
@@ -70,32 +79,35 @@ def default_design(
         if members not in (None, 1):
             raise CapacityError(f"Members of single-spike networks must be 1, not {members}")
         designs = (
-            _design(networks, board, lanes, sample_input, portable=portable)
+            _design(networks, board, lanes, intake, sample_input, readouts, portable=portable)
+            for readouts in _readout_choices(networks)
+            for intake in _INTAKES[board.family]
             for lanes in _lane_counts(networks, board)
         )
     for design in designs:
         if board_name is None:
             return design
-        found = estimate(design, board)
-        shortage = found.shortage
-        if design.is_stepwise and not shortage and board.family == "ice40":
-            shortage = _crowding(design, found)
-        if not shortage:
+        found = estimate(design, board, flash=flash)
+        shortage = found.shortage or _crowding(design, board, found)
+        if shortage is None:
             return design
         shortages.append(shortage)
     sizes = " and ".join("-".join(map(str, network.sizes)) for network in networks)
     raise CapacityError(
         f"Networks of {board.name} must fit its {board.chip}, not {sizes}: "
-        f"that takes {shortages[-1]}"
+        f"that takes {min(shortages, key=lambda shortage: shortage.excess)}"
     )
 
 
-def _crowding(design: Design, found: Estimate) -> str:
-    """What place and route would not come to an end with, in words; empty if there is room."""
-    percent = _FULL_PERCENT if design.memory is None else _FULL_PERCENT_BEHIND_MEMORY
+def _crowding(design: Design, board: Board, found: Estimate) -> Shortage | None:
+    """What place and route would not come to an end with; None if there is room."""
+    if board.family != "ice40":
+        return None
+    has_many_states = design.is_stepwise and design.memory is None
+    percent = _FULL_PERCENT_OF_MANY_STATES if has_many_states else _FULL_PERCENT
     limit = found.available.luts * percent // 100
     luts = found.total.luts
-    return f"{luts} LUTs of {limit} that can be placed" if luts > limit else ""
+    return Shortage(need=luts, limit=limit, of="LUTs") if luts > limit else None
 
 
 def _lane_counts(networks: Sequence[Network], board: Board) -> Iterator[int]:
@@ -104,7 +116,7 @@ def _lane_counts(networks: Sequence[Network], board: Board) -> Iterator[int]:
         (layer.neurons for network in networks for layer in network.layers[:-1]),
         default=networks[0].layers[-1].neurons,
     )
-    quantum = 16 if board.family == "ice40" else 8
+    quantum = 8
     before = 0
     for blocks in range(1, neurons + 1):
         lanes = quantum * ceil_div(ceil_div(neurons, blocks), quantum)
@@ -116,11 +128,26 @@ def _lane_counts(networks: Sequence[Network], board: Board) -> Iterator[int]:
             return
 
 
+def _readout_choices(networks: Sequence[Network]) -> Iterator[tuple[Readout, ...]]:
+    """Readouts that can be chosen at run time: those of the shipped networks, then only ours."""
+    own = {network.readout for network in networks}
+    both = {Readout.FIRST_SPIKE, Readout.SUMMED_POTENTIAL}
+    for wanted in (own | both, own):
+        yield tuple(readout for readout in Readout if readout in wanted)
+
+
 def _design(
-    networks: Sequence[Network], board: Board, lanes: int, sample_input: str, *, portable: bool
+    networks: Sequence[Network],
+    board: Board,
+    lanes: int,
+    intake: tuple[int, int, int],
+    sample_input: str,
+    readouts: tuple[Readout, ...],
+    *,
+    portable: bool,
 ) -> Design:
     wide = board.family != "ice40"
-    inputs = 4 if wide else 1
+    inputs, pixels, banks = intake
     times = 8 if wide else 1
     depth = len(networks[0].layers)
     folds = []
@@ -131,22 +158,16 @@ def _design(
         else:
             here = min(lanes, times * ceil_div(neurons, times))
             folds.append(Fold(lanes=here, inputs_per_cycle=inputs, times_per_cycle=times))
-    readouts = tuple(
-        readout
-        for readout in Readout
-        if readout in (Readout.FIRST_SPIKE, Readout.SUMMED_POTENTIAL)
-        or any(network.readout is readout for network in networks)
-    )
     design = Design.for_networks(
         networks,
         folds,
-        pixels_per_cycle=_PIXELS[board.family],
+        pixels_per_cycle=pixels,
         sample_input=sample_input,
-        store_banks=2 if wide else 1,
+        store_banks=banks,
         readouts=readouts,
     )
     first = design.layers[0]
     fits_spram = first.rows <= _SPRAM_ROWS and first.row_bits <= 16 * board.spram_blocks
-    if fits_spram and first.row_bits % 16 == 0 and not portable:
+    if fits_spram and not portable:
         return dataclasses.replace(design, weight_memory="spram")
     return design

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RECORD", "main", "record_entry", "update_record"]
+__all__ = ["RECORD", "main", "record_entry", "recorded_builds", "update_record"]
 
 #: The record, in the repository.
 RECORD = Path(__file__).parent / "resources.json"
@@ -54,6 +54,14 @@ def record_entry(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def recorded_builds(record: Path = RECORD) -> dict[str, Any]:
+    """Entries of the record by name, ``NETWORK-BOARD``; none if there is no record."""
+    if not record.exists():
+        return {}
+    builds: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))["builds"]
+    return builds
+
+
 def update_record(reports: Sequence[Path], record: Path = RECORD) -> dict[str, Any]:
     """Put the builds of these reports into the record; others stay. Returns the whole record.
 
@@ -69,7 +77,7 @@ def update_record(reports: Sequence[Path], record: Path = RECORD) -> dict[str, A
     KeyError
         If a report lacks a field.
     """
-    known = json.loads(record.read_text(encoding="utf-8"))["builds"] if record.exists() else {}
+    known = recorded_builds(record)
     for path in reports:
         report = json.loads(path.read_text(encoding="utf-8"))
         known[Path(report["bitstream"]).stem] = record_entry(report)

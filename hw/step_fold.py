@@ -15,7 +15,7 @@ _WIDEST = {"ice40": 64, "ecp5": 128, "gowin": 64}
 # Behind a Legendre memory, whose one multiplier takes most of the time; also of the last layer.
 _WIDEST_BEHIND_MEMORY = {"ice40": 32, "ecp5": 64, "gowin": 32}
 _LAST_BEHIND_MEMORY = 2
-_QUANTUM = {"ice40": 16, "ecp5": 8, "gowin": 8}
+_QUANTUM = 8
 _SPRAM_ROWS = 16384
 
 
@@ -61,7 +61,7 @@ def step_designs(
     widest = (_WIDEST_BEHIND_MEMORY if behind_memory else _WIDEST)[board.family]
     last = _LAST_BEHIND_MEMORY if behind_memory else 16
     hidden = max(neurons[:-1], default=neurons[-1])
-    for lanes in _lane_counts(hidden, _QUANTUM[board.family], widest):
+    for lanes in _lane_counts(hidden, _QUANTUM, widest):
         folds = [
             Fold(
                 lanes=min(lanes, width * ceil_div(count, width)),
@@ -107,9 +107,7 @@ def _in_spram(design: Design, board: Board) -> Design:
     fitting = [
         index
         for index, layer in enumerate(design.layers)
-        if layer.row_bits % 16 == 0
-        and layer.row_bits <= 16 * board.spram_blocks
-        and layer.rows <= _SPRAM_ROWS
+        if layer.row_bits <= 16 * board.spram_blocks and layer.rows <= _SPRAM_ROWS
     ]
     if not fitting:
         return design

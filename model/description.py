@@ -255,6 +255,14 @@ class Network:
         return max(layer.members for layer in self.layers)
 
     @property
+    def weight_bits(self) -> int:
+        """Bits of all weights that are stored; a weight that may be drawn takes two."""
+        return sum(
+            layer.fan_in * layer.neurons * layer.members * (1 + (layer.undecided is not None))
+            for layer in self.layers
+        )
+
+    @property
     def is_sampled(self) -> bool:
         """Whether members are drawn from a ternary posterior."""
         return any(layer.undecided is not None for layer in self.layers)

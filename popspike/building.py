@@ -23,6 +23,9 @@ def build_design(
     pace: Pace,
     clock_mhz: float | None = None,
     baud: int = 115200,
+    link: str = "uart",
+    flash: bool = True,
+    reason: str = "",
     attempts: int = 4,
     native: bool = False,
     resident: Network | None = None,
@@ -45,7 +48,13 @@ def build_design(
     clock_mhz
         Clock to meet; None: picked.
     baud
-        Bits a second of the serial line.
+        Bits a second of the serial line after reset.
+    link
+        ``"uart"`` or ``"spi"``.
+    flash
+        The gateware boots networks from the board's flash.
+    reason
+        Why this network, for the report; empty: it was asked for.
     attempts, native
         As `hw.build.build_bitstream` takes them.
     resident
@@ -63,6 +72,7 @@ def build_design(
     from hw.boards import find_board
     from hw.build import build_bitstream
     from hw.estimate import bandwidth_share, estimate
+    from hw.flash.layout import FlashMap
     from hw.patch.memories import placeholder_contents
     from hw.patch.patching import map_path
     from hw.patch.resident import finish_resident
@@ -73,15 +83,19 @@ def build_design(
     # What an earlier build left says nothing of this one.
     for old in (bitstream, map_path(bitstream)):
         old.unlink(missing_ok=True)
+    flash_map = FlashMap() if flash else None
     contents = None if resident is None else contents_of(resident, design)
     placeholders = None if resident is None else placeholder_contents(design)
     made = build_bitstream(
         board=chosen,
         make_top=lambda clock_hz: BoardTop(
             design=design,
-            divisor=round(clock_hz / baud),
+            divisor=round(clock_hz / baud) if link == "uart" else None,
             clock_hz=round(clock_hz),
+            link=link,
+            flash=flash_map,
             contents=placeholders,
+            board=board,
         ),
         path=bitstream
         if placeholders is None
@@ -101,18 +115,21 @@ def build_design(
     used, available = made.place.resources.to_json(), made.place.available.to_json()
     # On iCE40 a flip-flop shares its cell with a table, and only the netlist counts it.
     used["flip_flops"] = used["flip_flops"] or sum_resources(made.parts).flip_flops
-    before = estimate(design, chosen)
+    before = estimate(design, chosen, flash=flash)
     share = bandwidth_share(bits=pace.weight_bits, cycles=pace.cycles_per_image, board=chosen)
     facts = {
         "bitstream": str(bitstream),
         "resident": None if resident is None else f"{resident.fingerprint():#010x}",
         "board": board,
+        "reason": reason,
+        "link": link,
+        "flash": dataclasses.asdict(flash_map) if flash_map else None,
         "clock_mhz": made.clock_mhz,
         "achieved_mhz": made.place.achieved_mhz,
         "cycles_per_image": pace.cycles_per_image,
         "cycles_over": f"{pace.images} images of {pace.origin}",
         "fed_by": f"{design.sample_input}, {design.pixels_per_cycle} a cycle, encoded on chip; "
-        "the serial line is slower",
+        "the link is slower",
         "latency_us": pace.latency_cycles / made.clock_mhz,
         "images_per_s": 1e6 * made.clock_mhz / pace.cycles_per_image,
         "bandwidth_share": share,
@@ -123,7 +140,7 @@ def build_design(
         "available": available,
         "parts": {part: cells.to_json() for part, cells in made.parts.items()},
         "estimated_parts": {part: cells.to_json() for part, cells in before.parts.items()},
-        "baud": baud,
+        "baud": baud if link == "uart" else None,
         "design": design.to_json(),
         "attempts": [dataclasses.asdict(attempt) for attempt in made.attempts],
         "critical_path": list(made.place.critical_path),
@@ -140,6 +157,10 @@ def report_text(facts: dict[str, Any]) -> str:
     """Text form of a report, without the critical path."""
     lines = [
         f"{facts['bitstream']} for {facts['board']}",
+        *([f"chosen           {facts['reason']}"] if facts["reason"] else []),
+        f"link             {_link_text(facts)}",
+        f"flash            "
+        f"{'boots networks from it' if facts['flash'] else 'not used by the gateware'}",
         f"clock            {facts['clock_mhz']:.2f} MHz "
         f"(slowest path allows {facts['achieved_mhz']:.2f} MHz)",
         f"cycles an image  {facts['cycles_per_image']:.1f} (over {facts['cycles_over']})",
@@ -153,6 +174,11 @@ def report_text(facts: dict[str, Any]) -> str:
         *_part_rows(facts),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _link_text(facts: dict[str, Any]) -> str:
+    """Kind of the link, and its speed after reset."""
+    return "SPI" if facts["link"] == "spi" else f"UART, {facts['baud']} bits a second after reset"
 
 
 def _work_rows(facts: dict[str, Any]) -> list[str]:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import typer
 
 from popspike.commands import (
+    bench,
+    boards,
     build,
     demo,
     doctor,
@@ -44,6 +46,7 @@ app = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "zoo": zoo.zoo,
+    "boards": boards.boards,
     "eval": eval_.evaluate_network,
     "train": train.train_network,
     "import-bs4nn": import_bs4nn.import_arrays,
@@ -55,6 +58,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "patch": patch.patch,
     "load": load.load,
     "run": run.run,
+    "bench": bench.bench,
     "doctor": doctor.doctor,
 }
 
@@ -65,10 +69,11 @@ def _help(function: Callable[..., None]) -> str:
     return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs)
 
 
+# They do something useful without arguments.
+_BARE = ("demo", "zoo", "boards", "doctor")
+
 for _name, _function in _COMMANDS.items():
-    app.command(
-        _name, help=_help(_function), no_args_is_help=_name not in ("demo", "zoo", "doctor")
-    )(_function)
+    app.command(_name, help=_help(_function), no_args_is_help=_name not in _BARE)(_function)
 
 
 def main() -> None:

@@ -49,6 +49,8 @@ class Board:
         Name in print.
     chip
         FPGA with its package.
+    device
+        FPGA without it.
     family
         ``"ice40"``, ``"ecp5"`` or ``"gowin"``: which tools build for it.
     platform
@@ -99,6 +101,7 @@ class Board:
     name: str
     title: str
     chip: str
+    device: str
     family: str
     platform: Callable[[], Platform]
     clock_hz: float
@@ -128,6 +131,11 @@ class Board:
     def weight_bits_per_cycle(self) -> int:
         """Memory bits that the chip can read in one cycle, one port of every block."""
         return self.ram_blocks * self.ram_port_bits + 16 * self.spram_blocks
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of all memories of the chip."""
+        return self.ram_blocks * self.ram_bits + (self.spram_blocks << 18)
 
     @property
     def memory_text(self) -> str:

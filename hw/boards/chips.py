@@ -7,6 +7,7 @@ __all__ = ["GW1NR_9", "GW2AR_18", "LFE5U_12F", "LFE5U_25F", "LFE5U_45F", "LFE5U_
 
 #: iCE40 UltraPlus 5K.
 UP5K: dict[str, Any] = {
+    "device": "iCE40UP5K",
     "family": "ice40",
     "pll": "SB_PLL40_PAD",
     "luts": 5280,
@@ -21,8 +22,9 @@ UP5K: dict[str, Any] = {
 }
 
 
-def _ecp5(*, luts: int, ram_blocks: int, dsp_blocks: int) -> dict[str, Any]:
+def _ecp5(device: str, *, luts: int, ram_blocks: int, dsp_blocks: int) -> dict[str, Any]:
     return {
+        "device": device,
         "family": "ecp5",
         "pll": "EHXPLLL",
         "luts": luts,
@@ -39,14 +41,17 @@ def _ecp5(*, luts: int, ram_blocks: int, dsp_blocks: int) -> dict[str, Any]:
 
 #: What Lattice sells as the 12F is the die of the 25F with another identity, and the open tools
 #: place in all of it. Only this much of it is in the data sheet.
-LFE5U_12F = _ecp5(luts=12000, ram_blocks=32, dsp_blocks=28)
-LFE5U_25F = _ecp5(luts=24288, ram_blocks=56, dsp_blocks=28)
-LFE5U_45F = _ecp5(luts=43848, ram_blocks=108, dsp_blocks=72)
-LFE5U_85F = _ecp5(luts=83640, ram_blocks=208, dsp_blocks=156)
+LFE5U_12F = _ecp5("LFE5U-12F", luts=12000, ram_blocks=32, dsp_blocks=28)
+LFE5U_25F = _ecp5("LFE5U-25F", luts=24288, ram_blocks=56, dsp_blocks=28)
+LFE5U_45F = _ecp5("LFE5U-45F", luts=43848, ram_blocks=108, dsp_blocks=72)
+LFE5U_85F = _ecp5("LFE5U-85F", luts=83640, ram_blocks=208, dsp_blocks=156)
 
 
-def _gowin(*, luts: int, flip_flops: int, ram_blocks: int, dsp_blocks: int) -> dict[str, Any]:
+def _gowin(
+    device: str, *, luts: int, flip_flops: int, ram_blocks: int, dsp_blocks: int
+) -> dict[str, Any]:
     return {
+        "device": device,
         "family": "gowin",
         "pll": "rPLL",
         "luts": luts,
@@ -62,6 +67,6 @@ def _gowin(*, luts: int, flip_flops: int, ram_blocks: int, dsp_blocks: int) -> d
 
 
 #: LittleBee 9 with PSRAM in the package.
-GW1NR_9 = _gowin(luts=8640, flip_flops=6480, ram_blocks=26, dsp_blocks=20)
+GW1NR_9 = _gowin("GW1NR-9C", luts=8640, flip_flops=6480, ram_blocks=26, dsp_blocks=20)
 #: Arora 18 with SDRAM in the package.
-GW2AR_18 = _gowin(luts=20736, flip_flops=15552, ram_blocks=46, dsp_blocks=48)
+GW2AR_18 = _gowin("GW2AR-18C", luts=20736, flip_flops=15552, ram_blocks=46, dsp_blocks=48)

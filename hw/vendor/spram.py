@@ -17,14 +17,15 @@ class SpramRowMemory(wiring.Component):
     """Rows in SB_SPRAM256KA cells (16384 x 16 bits each), side by side.
 
     Behaves as `RowMemory`: the row read in one cycle is offered in the next. A cell has one port,
-    so a write takes the place of a read. Contents are undefined after power-up.
+    so a write takes the place of a read. Contents are undefined after power-up. Where rows do not
+    fill the last cell, some of its bits are not used.
 
     Parameters
     ----------
     rows
         At most 16384.
     row_bits
-        A multiple of 16.
+        At least 1; a cell holds 16 bits of a row.
 
     Raises
     ------
@@ -33,11 +34,8 @@ class SpramRowMemory(wiring.Component):
     """
 
     def __init__(self, *, rows: int, row_bits: int) -> None:
-        if rows > _DEPTH or row_bits % _WIDTH:
-            raise ValueError(
-                f"SPRAM rows must be at most {_DEPTH} of a multiple of {_WIDTH} bits, "
-                f"not {rows} of {row_bits} bits"
-            )
+        if rows > _DEPTH:
+            raise ValueError(f"SPRAM rows must be at most {_DEPTH}, not {rows}")
         self._rows = rows
         self._row_bits = row_bits
         super().__init__(row_memory_signature(rows=rows, row_bits=row_bits))
@@ -52,11 +50,13 @@ class SpramRowMemory(wiring.Component):
         for cell in range(ceil_div(self._row_bits, _WIDTH)):
             output = Signal(_WIDTH, name=f"output{cell}")
             outputs.append(output)
+            written = Signal(_WIDTH, name=f"written{cell}")
+            m.d.comb += written.eq(self.write_data[cell * _WIDTH : (cell + 1) * _WIDTH])
             m.submodules[f"spram{cell}"] = Instance(
                 "SB_SPRAM256KA",
                 i_CLOCK=ClockSignal("sync"),
                 i_ADDRESS=address,
-                i_DATAIN=self.write_data[cell * _WIDTH : (cell + 1) * _WIDTH],
+                i_DATAIN=written,
                 i_MASKWREN=Const(0b1111, 4),
                 i_WREN=self.write_enable,
                 i_CHIPSELECT=Const(1, 1),

@@ -9,6 +9,7 @@ import typer
 from popspike.building import build_design, report_text
 from popspike.console import out, print_json, stage
 from popspike.cycles import pace_of
+from popspike.fitting import LARGEST, largest_fit, reason_text
 from popspike.options import (
     BoardOption,
     BuiltMembersOption,
@@ -24,7 +25,11 @@ __all__ = ["build"]
 def build(
     network: Annotated[
         list[str],
-        typer.Argument(metavar="NET...", help="Networks (zoo names or files) that it shall hold."),
+        typer.Argument(
+            metavar="NET...",
+            help="Networks (zoo names or files) that it shall hold; or 'largest': the shipped one "
+            "with most weight bits that fits the board.",
+        ),
     ],
     board: BoardOption = "icebreaker",
     clock: Annotated[
@@ -34,7 +39,19 @@ def build(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder; default: build/NET-BOARD.")
     ] = None,
-    baud: Annotated[int, typer.Option(help="Bits a second of the serial line.")] = 115200,
+    baud: Annotated[
+        int, typer.Option(help="Bits a second of the serial line after reset.")
+    ] = 115200,
+    link: Annotated[
+        str, typer.Option(help="uart, or spi where the board has pins for it.")
+    ] = "uart",
+    flash: Annotated[
+        bool,
+        typer.Option(
+            "--flash/--no-flash",
+            help="The gateware boots networks from the board's flash; without, it is smaller.",
+        ),
+    ] = True,
     attempts: Annotated[int, typer.Option(min=1, help="Most place and route runs.")] = 4,
     native: Annotated[
         bool, typer.Option("--native", help="Programs on PATH in place of the Python wheels.")
@@ -62,13 +79,22 @@ def build(
     Examples:  popspike build bs4nn-mnist-256 --board icebreaker
 
     popspike build bs4nn-mnist-600 bs4nn-mnist-256 --board ulx3s-85f --clock 100 --json
+
+    popspike build largest --board tang-nano-9k
     """
+    from hw.design import CapacityError
     from hw.fold import default_design
 
+    reason = ""
+    if network == [LARGEST]:
+        if members is not None or resident:
+            raise CapacityError("Network must be named with --members or --resident, not 'largest'")
+        chosen, larger = largest_fit(board, flash=flash)
+        network, reason = [chosen.name], reason_text(chosen, larger)
     networks = [find_network(name) for name in network]
     name = f"{Path(network[0]).stem}-{board}"
     folder = output or Path("build") / name
-    design = default_design(networks, board, members=members, resident=resident)
+    design = default_design(networks, board, members=members, resident=resident, flash=flash)
     pace = pace_of(networks[0], design, dataset=dataset, data_dir=data_dir)
     with stage(f"building for {board}") as say:
         facts = build_design(
@@ -79,6 +105,9 @@ def build(
             pace=pace,
             clock_mhz=clock,
             baud=baud,
+            link=link,
+            flash=flash,
+            reason=reason,
             attempts=attempts,
             native=native,
             resident=networks[0] if resident else None,

@@ -75,10 +75,7 @@ def _facts(name: str) -> dict[str, Any]:
         "kinds": [str(layer.kind) for layer in network.layers],
         "members": network.members,
         "fingerprint": f"{network.fingerprint():#010x}",
-        "weight_bits": sum(
-            layer.fan_in * layer.neurons * layer.members * (1 + (layer.undecided is not None))
-            for layer in network.layers
-        ),
+        "weight_bits": network.weight_bits,
         **network.metadata,
     }
 

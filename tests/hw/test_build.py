@@ -36,7 +36,9 @@ class Echo(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize(("name", "clock"), [("icebreaker", 24.0), ("ulx3s-25f", 105.0)])
+@pytest.mark.parametrize(
+    ("name", "clock"), [("icebreaker", 24.0), ("ulx3s-25f", 105.0), ("tang-nano-9k", 81.0)]
+)
 def test_a_tiny_design_becomes_a_bitstream(tmp_path: Path, name: str, clock: float) -> None:
     board = find_board(name)
     asked, stages = [], []
@@ -129,6 +131,7 @@ def test_a_tool_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
         ("design.accelerator.core.layer0", "core"),
         ("design.accelerator.loader.place_SB_LUT4_O", "accelerator"),
         ("design.link.encoder.ring.0.0_RAM", "link"),
+        ("design.power_up.boot.reader.place_SB_DFF_Q", "boot"),
         ("clock.pll", "board"),
     ],
 )

@@ -98,11 +98,6 @@ def test_threshold_out_of_range_is_refused():
         ({"weight_memory": "flash"}, "weight_memory must be portable or spram, not 'flash'"),
         ({"store_banks": 3}, "store_banks must be 1 or 2, not 3"),
         (
-            {"weight_memory": "spram"},
-            "weight_memory spram must have rows of a multiple of 16 bits and at most 16384 rows, "
-            "not 51 rows of 4 bits",
-        ),
-        (
             {"early_stop": True, "folds": ((4, 1, 1), (3, 1, 1))},
             "early_stop must have all output neurons in one block of lanes, and a spike store "
             "before them",
@@ -123,3 +118,11 @@ def test_folds_that_do_not_fit_each_other():
         two_layers(folds=((4, 1, 1), (4, 2, 1)))
     with pytest.raises(ValueError, match="^pixels_per_cycle must be a multiple of"):
         two_layers(folds=((4, 2, 1), (4, 1, 1)), pixels_per_cycle=3)
+
+
+def test_spram_has_so_many_rows():
+    folds = (Fold(lanes=1, inputs_per_cycle=1), Fold(lanes=3, inputs_per_cycle=1))
+    design = Design.for_networks([network(sizes=(2600, 7, 3))], folds, pixels_per_cycle=1)
+    text = f"weight_memory spram must have at most 16384 rows, not {design.layers[0].rows} rows"
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        dataclasses.replace(design, weight_memory="spram")
