@@ -175,18 +175,24 @@ def add_reply_states(m: Module, *, ports: Any, work: ReplyWork) -> None:
         else:
             entry = Signal(ResultEntry)
             m.d.comb += entry.step.eq(Mux(record.fired, record.step, SILENT))
-        m.d.comb += [
-            entry.score.eq(record.score),
-            ports.o.valid.eq(ports.i_record.valid),
-            ports.o.p.data.eq(entry.as_value().word_select(count, 8)),
-        ]
-        with m.If(ports.i_record.valid & ports.o.ready):
-            m.d.sync += count.eq(count + 1)
-            with m.If(count == size_of(ResultEntry) - 1):
-                m.d.comb += ports.i_record.ready.eq(1)
-                m.d.sync += [count.eq(0), work.winner.eq(record.winner)]
-                with m.If(record.last):
-                    m.next = "WINNER"
+        m.d.comb += entry.score.eq(record.score)
+        with m.If(~ports.running):
+            # The network has gone, and its records too. No host takes a frame that is too short.
+            m.d.comb += [ports.o.valid.eq(1), ports.o.p.last.eq(1)]
+            with m.If(ports.o.ready):
+                m.next = "IDLE"
+        with m.Else():
+            m.d.comb += [
+                ports.o.valid.eq(ports.i_record.valid),
+                ports.o.p.data.eq(entry.as_value().word_select(count, 8)),
+            ]
+            with m.If(ports.i_record.valid & ports.o.ready):
+                m.d.sync += count.eq(count + 1)
+                with m.If(count == size_of(ResultEntry) - 1):
+                    m.d.comb += ports.i_record.ready.eq(1)
+                    m.d.sync += [count.eq(0), work.winner.eq(record.winner)]
+                    with m.If(record.last):
+                        m.next = "WINNER"
 
     with m.State("WINNER"):
         m.d.comb += [

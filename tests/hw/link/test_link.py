@@ -15,6 +15,7 @@ from hw.link.frame_processor import FrameProcessor
 from hw.link.link import Link
 from hw.link.packets import (
     SILENT,
+    FrameHeader,
     FrameType,
     LoadBegin,
     LoadData,
@@ -34,6 +35,7 @@ from model.description import LatencyEncoding, Layer, Network, Readout
 from tests.hw.designs import two_layers
 from tests.hw.link.line import converse, load
 from tests.hw.refused import refused
+from tests.hw.streams import plain, put, run, take_all
 
 
 def network(seed, sizes=(11, 6, 3), steps=5, readout=Readout.FIRST_SPIKE):
@@ -419,3 +421,40 @@ def test_bad_frames_have_no_effect_and_no_reply():
 def test_spike_words_cannot_come_over_a_link(kind):
     text = refused(kind, ValueError, design=two_layers(sample_input="words"))
     assert text == "Sample input of a design with a link must be pixels or events, not 'words'"
+
+
+def test_a_network_that_goes_in_the_middle_of_a_result():
+    """It cannot by any request; should it, the link goes on."""
+    design = design_for([NETWORK])
+    dut = FrameProcessor(design=design)
+    beats = []
+
+    async def send(ctx, kind, body):
+        header = pack(FrameHeader, type=kind.value, sequence=1, length=len(body))
+        message = header + body
+        last = [0] * (len(message) - 1) + [1]
+        payloads = [{"data": byte, "last": end} for byte, end in zip(message, last, strict=True)]
+        await put(ctx, dut.i, payloads, random.Random(1), 0.0)
+
+    async def bench(ctx):
+        ctx.set(dut.running, 1)
+        ctx.set(dut.sample_values, NETWORK.features)
+        ctx.set(dut.classes, 3)
+        ctx.set(dut.o_sample.ready, 1)
+        await send(ctx, FrameType.SAMPLE, bytes(NETWORK.features))
+        ctx.set(dut.i_record.valid, 1)
+        await ctx.tick().until(dut.i_record.ready)
+        ctx.set(dut.i_record.valid, 0)
+        await ctx.tick().repeat(20)
+        assert len(beats) == 4 + 6
+        ctx.set(dut.running, 0)
+        await ctx.tick().repeat(5)
+        assert [beat["last"] for beat in beats[10:]] == [1]
+        await send(ctx, FrameType.PROBE, b"")
+        await ctx.tick().repeat(20)
+        assert [beat["data"] for beat in beats[11:]] == [FrameType.DONE.value, 1, 0, 0]
+
+    async def sink(ctx):
+        await take_all(ctx, dut.o, lambda beat: beats.append(plain(beat)), random.Random(2), 0.0)
+
+    run(dut, bench, background=[sink])
