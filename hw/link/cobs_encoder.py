@@ -10,8 +10,6 @@ from hw.link.ring import UNCHECKED
 
 __all__ = ["CobsEncoder"]
 
-# One block of 255 bytes is held back until its first byte is known; another can leave meanwhile.
-_DEPTH = 512
 _LONGEST_BLOCK = 0xFF
 
 
@@ -19,7 +17,7 @@ class CobsEncoder(wiring.Component):
     """Puts frames on a line: ``0x00``, the code of the frame, ``0x00``.
 
     A block's length stands before its bytes but is known after them, so bytes wait in a ring
-    memory of 512 bytes; the length is written into the place that was kept free for it.
+    memory; the length is written into the place that was kept free for it.
 
     ::
 
@@ -30,6 +28,9 @@ class CobsEncoder(wiring.Component):
 
     Parameters
     ----------
+    depth
+        Bytes of the ring, a power of two of at least 512: a block of 255 bytes is held back, and
+        another can leave meanwhile.
     whole_frames
         A frame leaves only when all of it is here, or as much as the memory holds: for lines that
         send zeros, which end a frame, where no byte is ready in time. Then the first byte of a
@@ -43,32 +44,41 @@ class CobsEncoder(wiring.Component):
         Bytes of the line.
     quiet : Out(1)
         No frame has begun to come in, and all bytes have left.
+
+    Raises
+    ------
+    ValueError
+        If the depth is not a power of two of at least 512.
     """
 
     i: In(stream.Signature(ByteBeat))
     o: Out(stream.Signature(8))
     quiet: Out(1)
 
-    def __init__(self, *, whole_frames: bool = False) -> None:
+    def __init__(self, *, depth: int = 512, whole_frames: bool = False) -> None:
+        if depth < 512 or depth & (depth - 1):
+            raise ValueError(f"Depth must be a power of two of at least 512, not {depth!r}")
+        self._depth = depth
         self._whole_frames = whole_frames
         super().__init__()
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.ring = ring = memory.Memory(shape=8, depth=_DEPTH, init=[], attrs=UNCHECKED)
+        depth = self._depth
+        m.submodules.ring = ring = memory.Memory(shape=8, depth=depth, init=[], attrs=UNCHECKED)
         port, read_port = ring.write_port(), ring.read_port()
 
-        write, slot, read = (Signal(range(_DEPTH), name=name) for name in ("write", "slot", "read"))
+        write, slot, read = (Signal(range(depth), name=name) for name in ("write", "slot", "read"))
         count = Signal(8, init=1)  # length of the open block, its own place included
         room = Signal()
-        filled = Signal(range(_DEPTH))
+        filled = Signal(range(depth))
         m.d.comb += [
             filled.eq(write - read),
             port.addr.eq(write),
         ]
         # Seven bytes may follow; four do, as this comes a cycle late.
         full = Signal()
-        m.d.comb += full.eq(filled[3:] == _DEPTH // 8 - 1)
+        m.d.comb += full.eq(filled[3:] == depth // 8 - 1)
         m.d.sync += room.eq(~full)
 
         def delimit() -> None:

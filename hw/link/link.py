@@ -13,7 +13,7 @@ from hw.link.cobs_encoder import CobsEncoder
 from hw.link.frame_processor import FrameProcessor
 from hw.link.frame_receiver import FrameReceiver
 from hw.link.frame_sender import FrameSender
-from hw.link.packets import buffer_depth, check_link
+from hw.link.packets import buffer_depth, check_link, reply_depth
 from hw.register_map import ErrorFlags
 from hw.stream_register import StreamRegister
 
@@ -91,7 +91,10 @@ class Link(wiring.Component):
             design=design, divisor=self._divisor, slots=self._slots
         )
         m.submodules.sender = sender = FrameSender()
-        m.submodules.encoder = encoder = CobsEncoder(whole_frames=self._whole_frames)
+        m.submodules.encoder = encoder = CobsEncoder(
+            depth=reply_depth(design) if self._whole_frames else 512,
+            whole_frames=self._whole_frames,
+        )
 
         connect(m, flipped(self.i), decoder.i)
         connect(m, decoder.o, receiver.i)

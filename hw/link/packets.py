@@ -42,6 +42,7 @@ __all__ = [
     "check_link",
     "image_length_bits",
     "packet_rows",
+    "reply_depth",
     "sample_window",
 ]
 
@@ -311,6 +312,15 @@ def buffer_depth(design: Design) -> int:
     sample = design.sample_values if design.sample_input == "pixels" else 0
     frame = HEADER_BYTES + sample + CRC_BYTES
     return max(1024, 1 << (frame - 1).bit_length())
+
+
+def reply_depth(design: Design) -> int:
+    """Bytes of a send buffer that holds any result whole: a power of two, at least 512. Longer
+    replies (registers, read many at a time) come faster than a line takes them."""
+    frame = HEADER_BYTES + size_of(ResultEntry) * design.classes + size_of(ResultEnd) + CRC_BYTES
+    # The codes of blocks, zeros before and behind, and the room that the encoder keeps free.
+    line = frame + frame // 254 + 1 + 2 + 8
+    return max(512, 1 << (line - 1).bit_length())
 
 
 def sample_window(design: Design, values: int) -> int:

@@ -6,6 +6,9 @@ import pytest
 from firmware.link import cobs_decode, cobs_encode
 from hw.link.cobs_decoder import CobsDecoder
 from hw.link.cobs_encoder import CobsEncoder
+from hw.link.packets import reply_depth
+from tests.hw.designs import two_layers
+from tests.hw.refused import refused
 from tests.hw.streams import put, run, take_all
 
 MESSAGES = [
@@ -96,9 +99,9 @@ def test_decoder_ignores_empty_frames_and_recovers_from_cut_ones():
     assert decoded(line) == [None, b"good", None, b"\0"]
 
 
-def out_cycles(message, *, stall, frames=2):
+def out_cycles(message, *, stall, frames=2, depth=512):
     """Of each frame the cycle in which its last byte came in, and those in which bytes left."""
-    dut = CobsEncoder(whole_frames=True)
+    dut = CobsEncoder(depth=depth, whole_frames=True)
     ends, leaving = [], []
     beats = [{"data": byte, "last": 0} for byte in message]
     beats[-1]["last"] = 1
@@ -139,3 +142,17 @@ def test_a_frame_that_the_memory_does_not_hold_leaves_as_it_comes():
     for end, cycles in out_cycles(message, stall=0.0):
         assert len(cycles) == len(cobs_encode(message)) + 2
         assert cycles[0] < end
+
+
+@pytest.mark.parametrize("classes", [80, 81])
+def test_the_longest_result_leaves_without_a_gap(classes):
+    depth = reply_depth(two_layers(sizes=(8, 4, classes)))
+    message = b"x\0" * 3 * (classes + 1) + bytes(6)
+    ((_, cycles),) = out_cycles(message, stall=0.6, frames=1, depth=depth)
+    assert cycles == list(range(cycles[0], cycles[0] + 2 * len(cycles), 2))
+
+
+@pytest.mark.parametrize("depth", [256, 513])
+def test_depths_that_cannot_be(depth):
+    text = refused(CobsEncoder, ValueError, depth=depth)
+    assert text == f"Depth must be a power of two of at least 512, not {depth}"
