@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C driver, sanitizers on, drives the gateware behind the virtual board's terminal."""
+"""The C driver, sanitizers on, drives the gateware of the virtual board."""
 
+import numpy as np
 import pytest
 
 from firmware.image import device_image
@@ -10,6 +11,7 @@ from hw.link.packets import SILENT
 from hw.register_map import PROTOCOL_VERSION
 from model import zoo
 from model.data import open_dataset
+from model.description import LatencyEncoding, Layer, Network
 from model.golden import run
 from sim.virtual_board import VirtualBoard
 from tests.firmware.c_console import Console, TransportLine, build_console
@@ -45,4 +47,29 @@ def test_mnist_digits(tmp_path):
                 spikes = [network.steps if step == SILENT else step for step in entries[::2]]
                 assert spikes == golden.spike_steps[-1][index].tolist()
                 assert entries[1::2] == golden.scores[index].tolist()
+            assert driver.call("status").values[1] == 0
+
+
+def test_over_spi(tmp_path):
+    """The last layer has a block for each class, and each a pass that is longer than SPI takes for
+    an entry of the answer: so the answer comes in pieces, and must not leave so."""
+    rng = np.random.default_rng(4)
+    layers = [
+        Layer.from_signs(rng.choice([-1, 1], (neurons, fan_in)), rng.integers(-9, 1, neurons))
+        for fan_in, neurons in ((20, 700), (700, 4))
+    ]
+    network = Network(encoding=LatencyEncoding(levels=(200, 100, 50)), layers=tuple(layers))
+    design = Design.for_networks([network], [Fold(lanes=16), Fold(lanes=1)])
+    samples = rng.integers(0, 256, (3, 20), dtype=np.uint8)
+    golden = run(network, samples)
+    with VirtualBoard(design, link="spi", stepped=True) as board, board.connect() as transport:
+        with Console(build_console(tmp_path), TransportLine(transport)) as driver:
+            assert driver.call("load", device_image(network, design)).error == "OK"
+            for index, sample in enumerate(samples):
+                answer = driver.call("classify", 30, sample.tobytes())
+                assert answer.error == "OK"
+                # Measured, so no try before it was lost.
+                assert answer.values[2] > 700 * 4
+                assert answer.values[0] == golden.winners[index]
+                assert answer.values[4::2] == golden.scores[index].tolist()
             assert driver.call("status").values[1] == 0
