@@ -4,8 +4,9 @@
 ``python -m sim.faults --cases 2400 --seed 1`` cuts a load at every byte, flips, drops, repeats and
 reorders bytes, takes the power away, and more (`sim.fault_kinds`). After each case the board must
 answer, hold the old network, the new one or none, never half of one, classify as the golden model
-does, and take the next load at once. Each case begins with the power and depends on nothing but
-the seed and its number: ``--case N`` runs one again.
+does, and take the next load at once. With ``--board spi`` the line is SPI; with ``--board flash``
+the faults are in the flash and in the boot from it (`sim.flash_kinds`). Each case begins with the
+power and depends on nothing but the seed and its number: ``--case N`` runs one again.
 """
 
 import argparse
@@ -20,9 +21,15 @@ from collections.abc import Callable
 
 from sim.fault_board import FaultBench, fault_design
 from sim.fault_kinds import KINDS, SERIAL_KINDS, Scene, load_frames
+from sim.flash_kinds import FLASH_KINDS, FlashBench, flash_board, writing_operations
 from sim.virtual_board import VirtualBoard
 
-__all__ = ["FaultCase", "FaultOutcome", "fault_cases", "main", "run_case", "run_faults"]
+__all__ = ["BOARDS", "FaultCase", "FaultOutcome", "fault_cases", "main", "run_case", "run_faults"]
+
+#: Boards of which campaigns are made.
+BOARDS = ("serial", "spi", "flash")
+_ALL_KINDS = KINDS | FLASH_KINDS
+_FIRST_KINDS = (next(iter(KINDS)), next(iter(FLASH_KINDS)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,7 +41,7 @@ class FaultCase:
     number
         Its place in the campaign.
     kind
-        Name of one of `sim.fault_kinds.KINDS`.
+        Name of one of `sim.fault_kinds.KINDS` or `sim.flash_kinds.FLASH_KINDS`.
     of_kind
         Its place among those of its kind.
     seed
@@ -72,19 +79,34 @@ class FaultOutcome:
     seconds: float
 
 
-def fault_cases(count: int, seed: int, *, link: str = "uart") -> list[FaultCase]:
+def _kinds(board: str) -> dict[str, Callable[[Scene], set[int | None]]]:
+    if board == "flash":
+        return FLASH_KINDS
+    return {name: do for name, do in KINDS.items() if board == "serial" or name not in SERIAL_KINDS}
+
+
+def _make_bench(board: str) -> FaultBench:
+    if board == "flash":
+        return FlashBench(flash_board(stepped=True))
+    link = "uart" if board == "serial" else "spi"
+    return FaultBench(VirtualBoard(fault_design(), link=link, stepped=True))
+
+
+def fault_cases(count: int, seed: int, *, board: str = "serial") -> list[FaultCase]:
     """Cases of all kinds in turn.
 
-    Every byte position of a load is cut, if there are as many cases as that takes and one of each
-    other kind; else some of them, spread over the load.
+    Of the first kind there is one for each place: each byte of a load is cut, or each operation of
+    a programmer interrupted, if half of the cases are enough for that; else some of the places.
     """
-    positions = len(b"".join(load_frames(1, random.Random(0), 128)))
-    left_out = ("cut", *(() if link == "uart" else SERIAL_KINDS))
-    others = [kind for kind in KINDS if kind not in left_out]
-    cuts = min(positions, count // 2)
-    places = [index * positions // max(1, cuts) for index in range(cuts)]
-    kinds = [("cut", place) for place in places]
-    kinds += [(others[index % len(others)], index // len(others)) for index in range(count - cuts)]
+    first, *others = _kinds(board)
+    if board == "flash":
+        places = writing_operations() + 1
+        others.append(first)  # each time other bits have turned
+    else:
+        places = len(b"".join(load_frames(1, random.Random(0), 128)))
+    some = min(places, count // 2)
+    kinds = [(first, index * places // max(1, some)) for index in range(some)]
+    kinds += [(others[index % len(others)], index // len(others)) for index in range(count - some)]
     return [
         FaultCase(number=number, kind=kind, of_kind=of_kind, seed=seed)
         for number, (kind, of_kind) in enumerate(kinds)
@@ -102,12 +124,12 @@ def run_case(bench: FaultBench, case: FaultCase) -> str:
         Any other is a fault of the driver.
     """
     rng = random.Random(f"{case.seed} {case.number}")
-    # Cuts are of the same load, so that every byte of it has its turn.
-    wanted = 1 if case.kind == "cut" else rng.randrange(2)
+    # Of the same network, so that every place has its turn.
+    wanted = 1 if case.kind in _FIRST_KINDS else rng.randrange(2)
     held = None if rng.random() < 0.2 else 1 - wanted
     bench.begin(rng, held)
     scene = Scene(bench=bench, rng=rng, number=case.of_kind, held=held, wanted=wanted)
-    allowed = KINDS[case.kind](scene)
+    allowed = _ALL_KINDS[case.kind](scene)
     found = bench.check(rng, allowed)
     return "none" if found is None else "new" if found == wanted else "old"
 
@@ -115,7 +137,7 @@ def run_case(bench: FaultBench, case: FaultCase) -> str:
 def run_faults(
     cases: list[FaultCase],
     *,
-    link: str = "uart",
+    board: str = "serial",
     progress: Callable[[int, int], None] | None = None,
 ) -> FaultOutcome:
     """Run cases on one board.
@@ -124,15 +146,15 @@ def run_faults(
     ----------
     cases
         Which.
-    link
-        ``"uart"`` or ``"spi"``.
+    board
+        ``"serial"``, ``"spi"`` or ``"flash"``.
     progress
         Called with the number of cases that are done and of all.
     """
     began = time.monotonic()
     counts, held = collections.Counter[str](), collections.Counter[str]()
     failures = []
-    with FaultBench(VirtualBoard(fault_design(), link=link, stepped=True)) as bench:
+    with _make_bench(board) as bench:
         for case in cases:
             counts[case.kind] += 1
             try:
@@ -161,13 +183,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cases", type=int, default=2400, help="how many")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--case", type=int, help="run only this one, again")
-    parser.add_argument("--link", choices=("uart", "spi"), default="uart")
+    parser.add_argument("--board", choices=BOARDS, default=BOARDS[0], help="what is done harm to")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     chosen = parser.parse_args(arguments)
-    cases = fault_cases(chosen.cases, chosen.seed, link=chosen.link)
+    cases = fault_cases(chosen.cases, chosen.seed, board=chosen.board)
     if chosen.case is not None:
         cases = [case for case in cases if case.number == chosen.case]
-    outcome = run_faults(cases, link=chosen.link)
+    outcome = run_faults(cases, board=chosen.board)
     if chosen.json:
         print(json.dumps(dataclasses.asdict(outcome)))
         return 1 if outcome.failures else 0
@@ -177,7 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number, kind, text in outcome.failures[:20]:
         print(f"FAILED: {kind}: {text}")
         print(
-            f"  again: python -m sim.faults --link {chosen.link} --cases {chosen.cases} "
+            f"  again: python -m sim.faults --board {chosen.board} --cases {chosen.cases} "
             f"--seed {chosen.seed} --case {number}"
         )
     print(

@@ -9,19 +9,23 @@ import numpy as np
 import pytest
 
 from firmware.driver import Device
+from firmware.flash import flash_file, slot_image
 from firmware.image import device_image
 from firmware.link import Frame, FrameParser, encode_frame
 from firmware.transport import LinkError
+from hw.flash.layout import IMAGE_OFFSET
 from hw.image_layout import LoadState
 from hw.link.packets import FrameType, LoadBegin, ReadRequest
 from hw.structures import pack
 from model.golden import run
 from sim.fault_board import fault_design, fault_networks
+from sim.flash_kinds import FAULT_FLASH, flash_board
 from sim.virtual_board import VirtualBoard
 
-NETWORK = fault_networks()[0]
-# 16 cycles a bit at first, and a clock that makes the speed of the terminal count.
-CLOCK_HZ, DIVISOR = 1_600_000, 16
+NETWORKS = fault_networks()
+NETWORK = NETWORKS[0]
+# Of `flash_board`: its clock makes the speed of the terminal count.
+CLOCK_HZ, DIVISOR = 1_000_000, 2
 # From <asm/termbits.h>: read and write the settings of a terminal with any speed.
 GET_SPEED, SET_SPEED, SPEED_MASK, OTHER_SPEED = 0x802C542A, 0x402C542B, 0x100F, 0x1000
 
@@ -86,7 +90,7 @@ def test_line_use_and_same_commands_same_cycles():
 
 def test_the_terminals_speed_is_that_of_the_line():
     """A host at another speed than the board is not understood; at the board's it is."""
-    with VirtualBoard(fault_design(), divisor=DIVISOR, clock_hz=CLOCK_HZ) as board:
+    with flash_board(stepped=False) as board:
         with Device(board.connect(), timeout=0.5, retries=1) as device:
             assert device.status().clock_hz == CLOCK_HZ
         line = board.connect()
@@ -108,6 +112,30 @@ def test_the_terminals_speed_is_that_of_the_line():
                 frames += parser.feed(received)
             assert len(frames) == answers
         line.close()
+
+
+def test_the_flash_is_read_at_power_up():
+    """What is written shows at the next power-up, and not before; 0xFF stands behind it."""
+    with flash_board(stepped=True) as board:
+        assert not board.run_until_active(60_000)
+        images = [
+            slot_image(each, fault_design(), generation=1, flash=FAULT_FLASH) for each in NETWORKS
+        ]
+        for network, image in zip(NETWORKS, images, strict=True):
+            board.write_flash(flash_file(b"", {1: image}, flash=FAULT_FLASH))
+            board.reset()
+            with Device(board.connect(), timeout=0.05) as device:
+                before = device.status().fingerprint
+                assert before != network.fingerprint()
+                board.power_cycle()
+                begin = board.line_use().cycles
+                assert board.run_until_active(60_000)
+                # A bit of the image takes 2 cycles at least.
+                assert board.line_use().cycles - begin > 16 * (len(image) - IMAGE_OFFSET)
+                assert device.status().fingerprint == network.fingerprint()
+    with VirtualBoard(fault_design(), stepped=True) as board:
+        with pytest.raises(LinkError, match="The virtual board is off, or has no flash"):
+            board.write_flash(b"")
 
 
 def test_a_board_that_is_off_says_so():

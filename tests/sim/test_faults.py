@@ -16,6 +16,8 @@ from hw.structures import byte_span
 from sim.fault_board import FaultBench, FaultError, fault_design, fault_networks
 from sim.fault_kinds import KINDS, Scene, load_frames
 from sim.faults import fault_cases, main, run_case, run_faults
+from sim.flash_kinds import FLASH_KINDS, writing_operations
+from sim.flash_writing import interrupted_write, write_operations
 from sim.virtual_board import VirtualBoard
 
 
@@ -27,6 +29,21 @@ def test_a_slice_of_every_kind() -> None:
     assert set(outcome.cases) == set(KINDS)
     # Faults did harm, and not always the same.
     assert set(outcome.held) == {"old", "new", "none"}
+
+
+def test_a_slice_of_faults_in_flash() -> None:
+    cases = fault_cases(58, seed=7, board="flash")
+    outcome = run_faults(cases, board="flash")
+    assert outcome.failures == ()
+    assert set(outcome.cases) == set(FLASH_KINDS)
+    assert outcome.cases["writing interrupted"] > writing_operations()
+    assert set(outcome.held) == {"old", "new", "none"}
+
+
+def test_spi_has_all_kinds_but_those_of_serial_lines() -> None:
+    assert {case.kind for case in fault_cases(100, seed=1, board="spi")} == set(KINDS) - {
+        "wrong speed"
+    }
 
 
 def test_the_full_campaign_cuts_at_every_byte() -> None:
@@ -91,7 +108,7 @@ def test_an_exception_of_the_driver_is_a_failure(
     assert main(["--cases", "22", "--case", "20"]) == 1
     printed = capsys.readouterr().out
     assert "FAILED: wrong speed: KeyError: 'broken' (test_faults.py:" in printed
-    assert "again: python -m sim.faults --link uart --cases 22 --seed 1 --case 20" in printed
+    assert "again: python -m sim.faults --board serial --cases 22 --seed 1 --case 20" in printed
 
 
 def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,3 +136,24 @@ def test_networks_differ() -> None:
     assert first.fingerprint() != second.fingerprint()
     assert first.features != second.features
     assert first.classes != second.classes
+
+
+def test_writing_to_a_flash() -> None:
+    """Sectors are erased, then pages written upwards; bits turn only the way that is theirs."""
+    old = bytes(0x1000) + bytes(range(256)) * 32
+    new = random.Random(1).randbytes(0x300) + b"\xff" * 0x500 + b"\x00" * 0x900
+    operations = write_operations(0x1000, new)
+    assert [each[:2] for each in operations[:4]] == [
+        ("erase", 0x1000),
+        ("erase", 0x2000),
+        ("program", 0x1000),
+        ("program", 0x1100),
+    ]
+    assert len(operations) == 2 + 3 + 9
+    for at in range(len(operations) + 1):
+        found = interrupted_write(old, 0x1000, new, at=at, rng=random.Random(at))
+        assert found[:0x1000] == old[:0x1000]
+        if at < 2:  # bits only rise
+            assert all(new | old == new for new, old in zip(found, old, strict=True))
+        assert (found[0x1000 : 0x1000 + len(new)] == new) == (at == len(operations))
+        assert len(found) == len(old)
