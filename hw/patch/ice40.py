@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """iCE40 bitstreams, taken apart and packed by icepack."""
 
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
 import numpy as np
 
-from hw.patch.text_bitstream import TextBitstream
+from hw.patch.text_form import PACKED, TEXT, unpack
+from hw.patch.unpacked import UnpackedBitstream
+from hw.tools import run_tool
 
 __all__ = ["Ice40Bitstream"]
 
@@ -21,30 +28,53 @@ def _row_places() -> np.ndarray:
     return (bit & ~0xF | turned)[::-1]
 
 
-class Ice40Bitstream(TextBitstream):
-    """A ``.bin`` file; places of block RAMs are ``"X Y"`` of their data tiles."""
+def _read(lines: Sequence[str]) -> np.ndarray:
+    raw = np.frombuffer(bytes.fromhex("".join(lines)), np.uint8)
+    rows = np.unpackbits(raw).reshape(_ROWS, _ROW_BITS)
+    bits = np.empty_like(rows)
+    bits[:, _row_places()] = rows
+    return bits.ravel()
 
-    noun = "iCE40"
-    section = ".ram_data "
-    section_lines = _ROWS
 
-    def unpacker(self, packed: str, text: str) -> list[str]:
-        """See `TextBitstream.unpacker`."""
-        return ["icepack", "-u", packed, text]
+def _write(bits: np.ndarray) -> list[str]:
+    rows = np.packbits(bits.reshape(_ROWS, _ROW_BITS)[:, _row_places()], axis=1)
+    return [row.tobytes().hex() for row in rows]
 
-    def packer(self, text: str, packed: str) -> list[str]:
-        """See `TextBitstream.packer`."""
-        return ["icepack", text, packed]
 
-    def read(self, lines: list[str]) -> np.ndarray:
-        """See `TextBitstream.read`."""
-        raw = np.frombuffer(bytes.fromhex("".join(lines)), np.uint8)
-        rows = np.unpackbits(raw).reshape(_ROWS, _ROW_BITS)
-        bits = np.empty_like(rows)
-        bits[:, _row_places()] = rows
-        return bits.ravel()
+class Ice40Bitstream(UnpackedBitstream):
+    """A ``.bin`` file; places of block RAMs are ``"X Y"`` of their data tiles.
 
-    def write(self, bits: np.ndarray) -> list[str]:
-        """See `TextBitstream.write`."""
-        rows = np.packbits(bits.reshape(_ROWS, _ROW_BITS)[:, _row_places()], axis=1)
-        return [row.tobytes().hex() for row in rows]
+    Parameters
+    ----------
+    path
+        The file.
+    options
+        Options of icepack with which it was made.
+
+    Raises
+    ------
+    BitstreamError
+        If the file is not a whole iCE40 bitstream.
+    """
+
+    def __init__(self, path: Path, options: Sequence[str] = ()) -> None:
+        self._options = list(options)
+        self._form = unpack(
+            path, ["icepack", "-u", PACKED, TEXT], noun="iCE40", section=".ram_data ", size=_ROWS
+        )
+        blocks = {place: _read(self._form.section(place)) for place in self._form.starts}
+        super().__init__(blocks=blocks, rest=self._form.rest.encode())
+
+    def save(self, path: Path, blocks: Mapping[str, np.ndarray]) -> None:
+        """See `UnpackedBitstream.save`."""
+        lines = list(self._form.lines)
+        for place, bits in blocks.items():
+            start = self._form.starts[place]
+            lines[start : start + _ROWS] = _write(bits)
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / TEXT).write_text("\n".join(lines) + "\n", encoding="ascii")
+            run_tool(["icepack", *self._options, TEXT, PACKED], folder=Path(folder))
+            shutil.copyfile(Path(folder) / PACKED, path)
+
+    def cross_check(self) -> None:
+        """Nothing: icepack packed the file and has read it, and there is no other program."""

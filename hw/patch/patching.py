@@ -100,6 +100,7 @@ def map_memories(
         the same file.
     """
     unpacked = _open(family, path, options)
+    unpacked.cross_check()
     temporary = path.with_name(f"{path.name}.{os.getpid()}.again")
     try:
         unpacked.save(temporary, {})
@@ -127,6 +128,7 @@ def _open_mapped(path: Path, memory_map: MemoryMap) -> UnpackedBitstream:
     unpacked = _open(memory_map.family, path, memory_map.options)
     missing = memory_map.places - unpacked.blocks.keys()
     if missing or unpacked.identity(memory_map.places) != memory_map.identity:
+        unpacked.cross_check()  # says if the file is damaged
         raise BitstreamError(
             f"{path} must be the bitstream that the map of memories was made of, and is one of "
             "another design or build"
@@ -161,7 +163,9 @@ def read_memories(path: Path, memory_map: MemoryMap) -> dict[str, np.ndarray]:
         memory.name: np.full((memory.rows, memory.row_bits), unset, np.uint8)
         for memory in memories.values()
     }
-    for piece, bits in _bits_of(_open_mapped(path, memory_map), memory_map):
+    unpacked = _open_mapped(path, memory_map)
+    unpacked.cross_check()
+    for piece, bits in _bits_of(unpacked, memory_map):
         memory = memories[piece.memory]
         view = found[piece.memory][piece.rows(memory, block), piece.columns(memory)]
         if not ((view == unset) | (view == bits)).all():

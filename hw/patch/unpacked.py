@@ -49,3 +49,13 @@ class UnpackedBitstream(abc.ABC):
         hw.tools.ToolError
             If the packer fails.
         """
+
+    @abc.abstractmethod
+    def cross_check(self) -> None:
+        """Read the file with another program, where there is one, and compare.
+
+        Raises
+        ------
+        BitstreamError
+            If that program cannot read the file, or reads something else.
+        """

@@ -35,6 +35,7 @@ def test_contents_go_in_and_come_out(tmp_path, family):
 
     before.save(again, wanted)
     after = KINDS[family](again, options)
+    after.cross_check()
     for place, bits in after.blocks.items():
         expected = wanted.get(place, before.blocks[place])
         assert bits.dtype == np.uint8
@@ -54,7 +55,7 @@ def test_contents_go_in_and_come_out(tmp_path, family):
         odd = tmp_path / f"odd{number}{path.suffix}"
         odd.write_bytes(content)
         with pytest.raises(BitstreamError, match=rf"odd{number}\S+ must be a \w+ {NOUNS[family]}"):
-            KINDS[family](odd, options)
+            KINDS[family](odd, options).cross_check()
 
 
 def test_gowin_contents_stand_where_the_packer_puts_them(tmp_path, monkeypatch):
@@ -81,6 +82,22 @@ def test_gowin_contents_stand_where_the_packer_puts_them(tmp_path, monkeypatch):
     bitmap, *_ = bslib.read_bitstream(str(path))
     expected = np.array(gowin_pack.bsram_init_map, np.uint8)
     assert np.array_equal(np.array(bitmap, np.uint8)[-len(expected) :], expected)
+
+
+def test_ecp5_block_rams_without_their_check_sum_are_refused(tmp_path):
+    path = blank("ecp5", tmp_path)
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"\xb2\xd0\x01\x00") + 10] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(BitstreamError, match="block RAM 3 in it does not have its CRC"):
+        Ecp5Bitstream(path)
+
+
+def test_a_program_that_reads_something_else_is_heard(tmp_path):
+    opened = Ecp5Bitstream(blank("ecp5", tmp_path))
+    opened.blocks["4"][7] = 1
+    with pytest.raises(BitstreamError, match=r"^Block RAM 4 of .* must be what ecpunpack reads"):
+        opened.cross_check()
 
 
 def test_words_of_block_rams():
