@@ -51,7 +51,7 @@ def boots(content, *, flash=MAP):
 ORDERS = [{0: 5}, {3: 5}, {0: 1, 1: 2, 2: 3, 3: 4}, {0: 4, 1: 3, 2: 2}, {1: 7, 2: 7}]
 #: Numbers whose bytes have to be looked at in the right order.
 ORDERS += [{0: 0x0100_00FF, 1: 0x0200_0000, 2: 0xFF_FFFF, 3: 0x01FF_FFFF}, {0: 0, 2: 0}]
-ORDERS += [dict(enumerate(random.Random(seed).choices(range(1 << 32), k=4))) for seed in range(2)]
+ORDERS.append(dict(enumerate(random.Random(1).choices(range(1 << 32), k=4))))
 
 
 @pytest.mark.parametrize("generations", ORDERS, ids=str)
@@ -91,9 +91,9 @@ def test_headers_that_are_not_valid_are_passed_over():
         generation=10,
         flash=MAP,
     )
-    headers = [altered(both, place + at)[place : place + 32] for at in (0, 7, 12, 16, 20, 31)]
+    headers = [altered(both, place + at)[place : place + 32] for at in (0, 12, 20, 31)]
     headers.append(other[:32])
-    for at, value in ((0, 0x51), (4, 2), (5, 1), (8, both[place + 8] ^ 0x80)):
+    for at, value in ((4, 2), (5, 1), (8, both[place + 8] ^ 0x80)):
         header = altered(both[place : place + 30], at, value)
         headers.append(header + crc16(header).to_bytes(2, "big"))
 
@@ -135,7 +135,10 @@ def test_without_a_whole_image_there_is_no_network():
 
 
 def test_a_network_is_written_and_the_cable_pulled_at_any_byte():
-    """Before each cut the slot held an older network; a sector is erased before it is written."""
+    """Before each cut the slot held an older network; a sector is erased before it is written.
+
+    Many more cuts: ``python -m sim.faults --board flash``.
+    """
     old = slot_image(NETWORKS[2], DESIGN, generation=3, flash=MAP)
     new = slot_image(NETWORKS[1], DESIGN, generation=9, flash=MAP)
     running = flash_with({0: 5})
@@ -143,8 +146,7 @@ def test_a_network_is_written_and_the_cable_pulled_at_any_byte():
     blank = bytes([0xFF]) * len(new)
     # Half erased, then written up to a byte: of header, gap and image.
     contents = [rng.randbytes(len(new)), blank, blank[:IMAGE_OFFSET] + old[IMAGE_OFFSET:]]
-    cuts = [3, 18, 31, 32, IMAGE_OFFSET, *range(IMAGE_OFFSET + 9, len(new), 12)]
-    cuts += [len(new) - 1]
+    cuts = [18, 32, IMAGE_OFFSET + 9, IMAGE_OFFSET + 40, len(new) - 1]
     contents += [new[:cut] + blank[cut:] for cut in cuts]
     # What was written last may be wrong, too.
     contents += [altered(new, cut) for cut in (IMAGE_OFFSET, len(new) - 1)]
