@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hw.boards import BOARDS
 from hw.flash.layout import map_rows, slot_rows
 from hw.image_layout import LoadError, image_rows
 from hw.link.packets import FrameHeader, RefusalReason, packet_rows
@@ -22,13 +23,19 @@ from hw.structures import field_spans, span_text
 from model import zoo
 from model.lmu_tables import lmu_tables
 from model.studies import FIGURES, PREDICTORS, Study, load_studies
+from popspike.board_pages import board_page, board_table
 
-__all__ = ["DOCUMENTS", "main", "rewritten"]
+__all__ = ["DOCUMENTS", "main", "pages", "rewritten"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 
 #: Documents with generated parts.
-DOCUMENTS = (_ROOT / "README.md", _ROOT / "docs" / "formats.md", _ROOT / "docs" / "results.md")
+DOCUMENTS = (
+    _ROOT / "README.md",
+    _ROOT / "docs" / "formats.md",
+    _ROOT / "docs" / "results.md",
+    _ROOT / "docs" / "boards" / "README.md",
+)
 
 # Tasks of the networks with a state at every step, in the order of tables.
 _TASKS = {
@@ -269,6 +276,7 @@ def tables() -> dict[str, str]:
             _calibration_rows(),
         ),
         **{name: _table(*table) for name, table in lmu_tables().items()},
+        "boards": _table(*board_table()),
         "figures": _table(
             (
                 "build",
@@ -285,6 +293,11 @@ def tables() -> dict[str, str]:
     }
 
 
+def pages() -> dict[Path, str]:
+    """Text of every page that is generated as a whole, by its path."""
+    return {_ROOT / "docs" / "boards" / f"{name}.md": board_page(name) for name in BOARDS}
+
+
 def rewritten(text: str) -> str:
     """Return a document with every generated part that it has brought up to date."""
     for name, body in tables().items():
@@ -297,6 +310,8 @@ def main() -> int:
     """Rewrite the files."""
     for path in DOCUMENTS:
         path.write_text(rewritten(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

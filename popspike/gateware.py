@@ -19,7 +19,7 @@ OptionalBoard = Annotated[
     typer.Option(
         "--board",
         "-b",
-        help="Board whose gateware is meant: icebreaker, ulx3s-25f or ulx3s-85f. Default: "
+        help="Board whose gateware is meant, a name from `popspike boards`. Default: "
         "icebreaker, or its fold for any chip if the networks are too large for it.",
     ),
 ]

@@ -76,9 +76,7 @@ BuiltMembersOption = Annotated[
         help="Most members that the gateware shall have; default: as many as the networks store.",
     ),
 ]
-BoardOption = Annotated[
-    str, typer.Option("--board", "-b", help="icebreaker, ulx3s-25f or ulx3s-85f.")
-]
+BoardOption = Annotated[str, typer.Option("--board", "-b", help="A name from `popspike boards`.")]
 
 # Metadata is the first entry of a safetensors header, behind 8 bytes of length.
 _HEAD = 128

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "model/samples/LICENSES.md"]
+DOCUMENTS = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").glob("**/*.md"),
+    ROOT / "model/samples/LICENSES.md",
+]
 
 
 def test_tables_are_current() -> None:
@@ -22,6 +26,10 @@ def test_tables_are_current() -> None:
     for path in tables.DOCUMENTS:
         text = path.read_text(encoding="utf-8")
         assert text == tables.rewritten(text), "run: python docs/tables.py"
+    pages = tables.pages()
+    assert {*pages, ROOT / "docs/boards/README.md"} == {*(ROOT / "docs/boards").glob("*.md")}
+    for path, text in pages.items():
+        assert path.read_text(encoding="utf-8") == text, "run: python docs/tables.py"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

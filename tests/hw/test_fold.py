@@ -36,14 +36,14 @@ def test_icebreaker_reads_its_four_spram_blocks() -> None:
     assert design.weight_memory == "spram"
     assert design.layers[0].blocks == 11
     # Without the boot from flash there is room for more.
-    larger = default_design([network(784, 600, 10)], "icebreaker", flash=False)
-    assert lanes(larger) == [64, 10]
+    assert lanes(default_design([network(784, 256, 10)], "icebreaker")) == [56, 10]
+    assert lanes(default_design([network(784, 256, 10)], "icebreaker", flash=False)) == [64, 10]
     assert set(design.readouts) >= {Readout.FIRST_SPIKE, Readout.SUMMED_POTENTIAL}
 
 
 def test_no_board_is_the_icebreakers_fold_on_any_chip() -> None:
     net = network(784, 256, 10)
-    portable, board = default_design([net]), default_design([net], "icebreaker")
+    portable, board = default_design([net]), default_design([net], "icebreaker", flash=False)
     assert portable.weight_memory == "portable"
     assert portable.layers == board.layers
     assert portable.pixels_per_cycle == board.pixels_per_cycle

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The list of boards."""
 
+import importlib.util
 import re
+from pathlib import Path
 
 import pytest
 
@@ -23,11 +25,28 @@ def test_unknown_board_lists_the_known_ones():
         find_board("nexys")
 
 
-@pytest.mark.parametrize("name", BOARDS)
-def test_board_matches_its_platform(name):
-    board = find_board(name)
+def load_template():
+    """The board in the template for the next one."""
+    path = Path(__file__).parents[3] / "docs" / "board_template.py"
+    spec = importlib.util.spec_from_file_location("board_template", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.MY_BOARD
+
+
+ALL = [*BOARDS.values(), load_template()]
+each_board = pytest.mark.parametrize("board", ALL, ids=lambda board: board.name)
+
+
+def test_boards_go_by_their_names():
+    assert all(board.name == name for name, board in BOARDS.items())
+    # Files and pages are named after them.
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) for name in BOARDS)
+
+
+@each_board
+def test_board_matches_its_platform(board):
     platform = board.platform()
-    assert board.name == name
     assert platform.default_clk_frequency == board.clock_hz
     part = platform.part if board.family == "gowin" else platform.device
     assert part.upper() in board.chip.upper()
@@ -39,16 +58,15 @@ def test_board_matches_its_platform(name):
         assert pins(platform, board.spi) == {"cs", "clk", "copi", "cipo"}
 
 
-@pytest.mark.parametrize("name", BOARDS)
-def test_bitstream_and_networks_fit_the_flash(name):
-    board = find_board(name)
+@each_board
+def test_bitstream_and_networks_fit_the_flash(board):
     layout = FlashMap()
     assert board.flash_bytes >= layout.first_slot + layout.slots * layout.slot_bytes
 
 
-@pytest.mark.parametrize("name", BOARDS)
-def test_commands_of_the_programmer_name_the_file(name):
-    programmer = find_board(name).programmer
+@each_board
+def test_commands_of_the_programmer_name_the_file(board):
+    programmer = board.programmer
     assert "{file}" in programmer.flash
     assert not programmer.load or "{file}" in programmer.load
     assert not programmer.data or {"{file}", "{offset}"} <= set(programmer.data)
