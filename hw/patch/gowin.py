@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gowin bitstreams, taken apart and written by the library that packs them, apycula."""
 
+import functools
 import importlib.resources
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,6 +41,32 @@ def _frames_and_columns(first_columns: dict[int, int]) -> tuple[np.ndarray, np.n
     return frame, np.array([first_columns[index] for index in range(72)])[line]
 
 
+_Places = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+@functools.cache
+def _geometry(chip: str) -> tuple[tuple[int, int], _Places]:
+    """Frames and bits of one, of a chip, and frame and bit of each bit of its block RAMs."""
+    from apycula.chipdb import load_chipdb
+
+    resource = importlib.resources.files("apycula") / f"{chip}.msgpack.xz"
+    with importlib.resources.as_file(resource) as file:
+        database = load_chipdb(file)
+    frames, columns = _frames_and_columns(
+        {line: database.rev_logicinfo("BSRAM_INIT")[line][0] - 1 for line in range(72)}
+    )
+    rows = sorted(database.simplio_rows)
+    places = {}
+    for index, row in enumerate(rows):
+        column = 0
+        for cell in range(database.cols):
+            if "BSRAM" in database[row, cell].bels:
+                place = database.height + _FRAMES * index + frames, column + columns
+                places[f"R{row + 1}C{cell + 1}"] = place
+            column += database[0, cell].width
+    return (database.height + _FRAMES * len(rows), database.width), places
+
+
 class GowinBitstream(UnpackedBitstream):
     """A ``.fs`` file; places of block RAMs are ``"R<row>C<column>"`` of their first cell.
 
@@ -58,12 +85,9 @@ class GowinBitstream(UnpackedBitstream):
 
     def __init__(self, path: Path, options: Sequence[str]) -> None:
         from apycula import bslib
-        from apycula.chipdb import load_chipdb
 
         chip = options[options.index("-d") + 1]
-        resource = importlib.resources.files("apycula") / f"{chip}.msgpack.xz"
-        with importlib.resources.as_file(resource) as file:
-            database = load_chipdb(file)
+        shape, self._places = _geometry(chip)
         try:
             # Compares the check sum of each frame.
             bitmap, *self._around = bslib.read_bitstream(str(path))
@@ -74,24 +98,11 @@ class GowinBitstream(UnpackedBitstream):
             raise BitstreamError(
                 f"{path} must be a whole Gowin bitstream: {type(error).__name__} {error}"
             ) from None
-        rows = sorted(database.simplio_rows)
-        shape = database.height + _FRAMES * len(rows), database.width
         if self._bitmap.shape != shape:
             raise BitstreamError(
                 f"{path} must be a bitstream of a {chip} with contents of its block RAMs, of "
                 f"{shape} bits, not {self._bitmap.shape}"
             )
-        frames, columns = _frames_and_columns(
-            {line: database.rev_logicinfo("BSRAM_INIT")[line][0] - 1 for line in range(72)}
-        )
-        self._places = {}
-        for index, row in enumerate(rows):
-            column = 0
-            for cell in range(database.cols):
-                if "BSRAM" in database[row, cell].bels:
-                    place = database.height + _FRAMES * index + frames, column + columns
-                    self._places[f"R{row + 1}C{cell + 1}"] = place
-                column += database[0, cell].width
         blocks = {name: self._bitmap[place] for name, place in self._places.items()}
         emptied = self._bitmap.copy()
         for place in self._places.values():
