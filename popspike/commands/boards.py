@@ -61,28 +61,33 @@ def boards(
     out.print(
         table(
             "boards",
-            ("name", "chip", "MHz", "link", "kbit", "largest network", "builds", "tested by"),
+            ("name", "chip, clock, link, memory", "largest network", "builds", "tested by"),
             [
                 (
                     row["name"],
-                    row["device"],
-                    row["clock_mhz"] and f"{row['clock_mhz']:g}",
-                    row["link"],
-                    row["memory_kbit"],
+                    _chip_text(row),
                     row["largest_network"] or "",
                     row["builds"],
                     _cell(row["tested_by"]),
                 )
                 for row in rows
             ],
-            unbroken=("chip", "largest network"),
+            unbroken=("chip, clock, link, memory", "largest network", "builds"),
         )
     )
     out.print(
-        "kbit: memory of the chip. Networks fit by estimate. builds: clock of a recorded "
-        "bitstream, from place and route. Run on the board itself only where somebody is named.",
+        "Networks fit by estimate. builds: clock of a recorded bitstream, from place and route. "
+        "Run on the board itself only where somebody is named.",
         highlight=False,
     )
+
+
+def _chip_text(row: dict[str, Any]) -> str:
+    """Chip, clock, link and memory of a board, on two lines."""
+    if row is _VIRTUAL:
+        return "gateware on the host, pty"
+    clock, memory = f"{row['clock_mhz']:g} MHz", f"{row['memory_kbit']:,} kbit"
+    return f"{row['device']}, {clock}\n{row['link']}, {memory}"
 
 
 def board_facts(name: str) -> dict[str, Any]:
