@@ -61,18 +61,17 @@ def boards(
     out.print(
         table(
             "boards",
-            ("name", "chip, clock, link, memory", "largest network", "builds", "tested by"),
+            ("name", "chip, clock, link, memory", "largest network, builds", "tested by"),
             [
                 (
                     row["name"],
                     _chip_text(row),
-                    row["largest_network"] or "",
-                    row["builds"],
+                    f"{row['largest_network'] or ''}\n{row['builds']}".strip(),
                     _cell(row["tested_by"]),
                 )
                 for row in rows
             ],
-            unbroken=("chip, clock, link, memory", "largest network", "builds"),
+            unbroken=("chip, clock, link, memory", "largest network, builds"),
         )
     )
     out.print(
