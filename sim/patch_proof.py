@@ -25,8 +25,7 @@ from hw.board_top import BoardTop
 from hw.boards import BOARDS, find_board
 from hw.build import Bitstream, build_bitstream
 from hw.contents import Contents
-from hw.design import Design
-from hw.fold import default_design
+from hw.design import Design, Fold
 from hw.patch.block_ram import BLOCK_RAMS
 from hw.patch.memories import placeholder_contents, stored_bits, stored_memories
 from hw.patch.memory_map import MemoryMap
@@ -152,7 +151,12 @@ def _netlist_agrees(netlist: Path, mapped: MemoryMap, contents: Contents) -> int
 
 
 def prove_patch(
-    network: Network, *, board: str, folder: Path, clock_mhz: float | None = None
+    network: Network,
+    *,
+    board: str,
+    folder: Path,
+    lanes: int = 8,
+    clock_mhz: float | None = None,
 ) -> PatchProof:
     """Build with placeholders, patch, build with the network, compare.
 
@@ -164,6 +168,8 @@ def prove_patch(
         Board.
     folder
         Where all of it goes.
+    lanes
+        Of each layer: few, so that place and route are quick.
     clock_mhz
         Clock of both builds; None: half of the board's target.
 
@@ -173,7 +179,8 @@ def prove_patch(
         If a step fails.
     """
     chosen = find_board(board)
-    design = default_design([network], board, resident=True)
+    folds = [Fold(lanes=min(lanes, layer.neurons)) for layer in network.layers]
+    design = Design.for_networks([network], folds)
     wanted = contents_of(turned(network), design)
     placeholders = placeholder_contents(design)
     built = {
@@ -235,6 +242,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--board", action="append", choices=sorted(BOARDS), required=True)
     parser.add_argument("--network", default="bs4nn-digits", help="name or file")
+    parser.add_argument("--lanes", type=int, default=8, help="of each layer; default: 8")
     parser.add_argument("--clock", type=float, help="MHz; default: half of the board's target")
     parser.add_argument("--folder", type=Path, default=Path("build") / "patch-proof")
     options = parser.parse_args(arguments)
@@ -244,6 +252,7 @@ def main(arguments: list[str] | None = None) -> int:
             zoo.load(options.network),
             board=board,
             folder=options.folder / f"{options.network}-{board}",
+            lanes=options.lanes,
             clock_mhz=options.clock,
         )
         print(json.dumps(dataclasses.asdict(proof)), flush=True)
