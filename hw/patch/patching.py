@@ -15,7 +15,7 @@ from hw.patch.ecp5 import Ecp5Bitstream
 from hw.patch.gowin import GowinBitstream
 from hw.patch.ice40 import Ice40Bitstream
 from hw.patch.memories import stored_bits, stored_memories
-from hw.patch.memory_map import MapError, MemoryMap, MemoryPiece, find_pieces
+from hw.patch.memory_map import MapError, MemoryMap, find_pieces
 from hw.patch.unpacked import BitstreamError, UnpackedBitstream
 
 __all__ = [
@@ -136,18 +136,6 @@ def _open_mapped(path: Path, memory_map: MemoryMap) -> UnpackedBitstream:
     return unpacked
 
 
-def _bits_of(
-    unpacked: UnpackedBitstream, memory_map: MemoryMap
-) -> list[tuple[MemoryPiece, np.ndarray]]:
-    """Bits of each piece: uint8 (rows, columns)."""
-    block = BLOCK_RAMS[memory_map.family]
-    memories = {memory.name: memory for memory in stored_memories(memory_map.design)}
-    return [
-        (piece, unpacked.blocks[piece.place][piece.places(memories[piece.memory], block)])
-        for piece in memory_map.pieces
-    ]
-
-
 def read_memories(path: Path, memory_map: MemoryMap) -> dict[str, np.ndarray]:
     """Read the memories out of a bitstream, by name: uint8 (rows, row_bits), bit 0 first.
 
@@ -165,8 +153,9 @@ def read_memories(path: Path, memory_map: MemoryMap) -> dict[str, np.ndarray]:
     }
     unpacked = _open_mapped(path, memory_map)
     unpacked.cross_check()
-    for piece, bits in _bits_of(unpacked, memory_map):
+    for piece in memory_map.pieces:
         memory = memories[piece.memory]
+        bits = unpacked.blocks[piece.place][piece.places(memory, block)]
         view = found[piece.memory][piece.rows(memory, block), piece.columns(memory)]
         if not ((view == unset) | (view == bits)).all():
             raise BitstreamError(f"Copies of {piece.memory} in {path} must be equal, and differ")
