@@ -63,6 +63,7 @@ MY_BOARD = Board(
     usb_ids=((0x0403, 0x6015),),
     # What the first builds achieve, less a tenth.
     target_mhz=80.0,
+    series_target_mhz=60.0,
     notes=("What a user should know, a paragraph each.",),
     **LFE5U_25F,
 )

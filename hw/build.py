@@ -136,6 +136,7 @@ def build_bitstream(
     path: Path,
     folder: Path,
     clock_mhz: float | None = None,
+    target_mhz: float | None = None,
     multiplies: bool = False,
     native: bool = False,
     attempts: int = 4,
@@ -144,8 +145,8 @@ def build_bitstream(
 ) -> Bitstream:
     """Build until the clock is met.
 
-    With a clock given, other placer seeds are tried until it is met. Without one, the board's
-    target is tried first, then what the run before achieved.
+    With a clock given, other placer seeds are tried until it is met. Without one, the target is
+    tried first, then what the run before achieved.
 
     Parameters
     ----------
@@ -159,6 +160,8 @@ def build_bitstream(
         Build folder, made if missing; what an earlier build left in it is overwritten.
     clock_mhz
         Clock to meet; None: picked by the build.
+    target_mhz
+        What is tried first then; None: the board's target.
     multiplies
         Products are made in the chip's multipliers.
     native
@@ -186,7 +189,7 @@ def build_bitstream(
     folder.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
 
-    wanted = board.target_mhz if clock_mhz is None else clock_mhz
+    wanted = (target_mhz or board.target_mhz) if clock_mhz is None else clock_mhz
     synthesised: PllSetting | None = None
     commands: list[list[str]] = []
     tried: list[Attempt] = []

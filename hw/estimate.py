@@ -42,7 +42,7 @@ _FORMS = {
     "gowin": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
 }
 # Memories of fewer bits become flip-flops or distributed RAM.
-_SMALLEST = {"ice40": 128, "ecp5": 1024, "gowin": 1024}
+_SMALLEST = {"ice40": 128, "ecp5": 1024, "gowin": 512}
 # Registers, loader and counters; link and UART; clock, reset and pins; boot from the flash.
 _FIXED = {
     "ice40": {
@@ -288,7 +288,7 @@ def estimate(design: Design, board: Board, *, flash: bool = True) -> Estimate:
         # Flip-flops that no table feeds take a cell of their own.
         flip_flops = sum_resources(parts).flip_flops
         # A stepwise core has more of them, between the stages of its neurons.
-        fixed["packing"] = Resources(luts=flip_flops * (50 if design.is_stepwise else 34) // 100)
+        fixed["packing"] = Resources(luts=flip_flops * (50 if design.is_stepwise else 39) // 100)
     else:
         # Ends of carry chains.
         fixed["packing"] = Resources(luts=5 * sum(layer.lanes for layer in design.layers))

@@ -102,6 +102,7 @@ def build_design(
         else folder / "tools" / f"placeholders{bitstream.suffix}",
         folder=folder / "tools",
         clock_mhz=clock_mhz,
+        target_mhz=None if design.memory is None else chosen.series_target_mhz,
         multiplies=design.memory is not None,
         native=native,
         attempts=attempts,

@@ -88,6 +88,8 @@ class Board:
         256 kbit single-port RAMs of 16 bits a cycle (UP5K).
     target_mhz
         Highest clock that the build tries when it picks one itself.
+    series_target_mhz
+        The same for a design with a Legendre memory, whose multiplier is its longest path.
     bitstream_suffix
         File name ending of a bitstream.
     tools
@@ -122,6 +124,7 @@ class Board:
     spram_blocks: int
     dsp_blocks: int
     target_mhz: float
+    series_target_mhz: float
     bitstream_suffix: str
     tools: tuple[str, ...]
     notes: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ ICEPI_ZERO = Board(
     ),
     usb_ids=((0x0403, 0x6015),),
     target_mhz=100.0,
+    series_target_mhz=62.5,
     notes=("Pins are those of revision 1.3.",),
     **LFE5U_25F,
 )

@@ -50,5 +50,6 @@ TANG_NANO_20K = Board(
     ),
     usb_ids=((0x0403, 0x6010),),
     target_mhz=81.0,
+    series_target_mhz=54.0,
     **GW2AR_18,
 )

@@ -33,6 +33,7 @@ TANG_NANO_9K = Board(
     ),
     usb_ids=((0x0403, 0x6010),),
     target_mhz=54.0,
+    series_target_mhz=40.5,
     notes=(
         "The bitstream stands in the chip's own flash; only networks go into the SPI flash beside "
         "it.",

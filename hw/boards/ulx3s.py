@@ -47,7 +47,8 @@ def ulx3s(
             data=(*call, "-f", "-o", "{offset}", "--file-type", "raw", "{file}"),
         ),
         usb_ids=((0x0403, 0x6015),),
-        target_mhz=101.25,
+        target_mhz=100.0,
+        series_target_mhz=62.5,
         notes=(*notes, "Early boards have a flash of 4 MiB; that is enough for all slots."),
         **chip,
     )

@@ -46,7 +46,7 @@ def estimate(
     design = default_design(networks, board, members=members)
     pace = pace_of(networks[0], design, dataset=dataset, data_dir=data_dir)
     found = estimate_resources(design, chosen)
-    clock = chosen.target_mhz
+    clock = chosen.target_mhz if design.memory is None else chosen.series_target_mhz
     share = bandwidth_share(bits=pace.weight_bits, cycles=pace.cycles_per_image, board=chosen)
     facts = {
         "networks": list(network),
