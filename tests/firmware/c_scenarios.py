@@ -5,7 +5,7 @@ import itertools
 import random
 
 from firmware.image import device_image
-from firmware.link import Frame, encode_frame
+from firmware.link import Frame, FrameParser, encode_frame
 from hw.image_layout import LoadState
 from hw.link.packets import (
     CommitteeEntry,
@@ -140,8 +140,8 @@ def answers_on_the_way(start):
             assert answer.values == [1, 2, 3, 0, 3, 1, 2]
             expected = [[1, 2, k, 0, k, 1, k - 1] for k in range(3)]
             assert answer.running == (expected if wanted else [])
-            # Nothing else has a result to tell.
-            assert c.call("read", 0, 1).running == []
+            # Nothing else has a result to tell, whatever comes.
+            assert c.call("read", 0, 10).running == []
 
 
 @scenario
@@ -234,3 +234,53 @@ def bus_that_always_brings_bytes(start):
         expect(c.call("status"), "TIMEOUT")
     assert len(line.asked) == 3
     assert 150 <= bus.milliseconds() <= 153
+
+
+@scenario
+def answers_that_take_their_time(start):
+    """Each answer on the way is a sign of life: the time to reply begins anew."""
+    result = pack(ResultEntry, step=1, score=2) + pack(ResultEnd, winner=0, cycles=3)
+
+    class Slow(Line):
+        """A board that says something every 600 ms."""
+
+        kinds = iter(())
+
+        def read(self, count, timeout_ms):
+            if self.written:
+                (request,) = FrameParser().feed(bytes(self.written))
+                self.written.clear()
+                self.sequence = request.sequence
+            if not self.waiting:
+                kind = next(self.kinds, None)
+                self.now += min(600, timeout_ms)
+                if kind is None:
+                    return b""
+                frame = Frame(type=kind, sequence=self.sequence, body=result)
+                self.waiting.extend(encode_frame(frame))
+            return bytes(self.waiting.popleft() for _ in range(min(count, len(self.waiting))))
+
+    line = Slow()
+    line.kinds = iter([*[FrameType.RUNNING] * 5, FrameType.RESULT])
+    with start(line, retries=0) as c:
+        assert c.call("classify", 12, b"x").values == [0, 1, 3, 1, 2]
+        line.kinds = iter([FrameType.RUNNING] * 3)
+        expect(c.call("classify", 12, b"x"), "TIMEOUT")
+
+
+@scenario
+def long_replies(start):
+    rng = random.Random(8)
+    bodies = [
+        bytes([5]) * 1020,
+        rng.randbytes(1020),
+        bytes(1020),
+        bytes(rng.choices((0, 9), k=1020)),
+    ]
+    bodies += [bytes([5]) * n + bytes(1020 - n) for n in range(248, 256)]
+    line = Line()
+    with start(line) as c:
+        for body in bodies:
+            line.answers[FrameType.READ] = lambda _frame, body=body: (FrameType.WORDS, body)
+            words = [int.from_bytes(body[at : at + 4], "little") for at in range(0, 1020, 4)]
+            assert c.call("read", 0, 255).values == words
