@@ -22,6 +22,11 @@ class _Around(Transport):
         self._line = line
         self.baud = line.baud
 
+    def set_baud(self, baud: int) -> None:
+        """As of the line."""
+        self._line.set_baud(baud)
+        self.baud = baud
+
     def time(self) -> float:
         """As of the line."""
         return self._line.time()
@@ -63,12 +68,14 @@ class BadLine(_Around):
         chance: float,
     ) -> None:
         super().__init__(line)
-        self._change, self._rng, self._chance = change, rng, chance
+        self._change, self._rng = change, rng
+        #: Of the next messages.
+        self.chance = chance
         #: Messages that were changed.
         self.changed = 0
 
     def _pass(self, message: bytes) -> bytes:
-        if not message or self._rng.random() >= self._chance:
+        if not message or self._rng.random() >= self.chance:
             return message
         self.changed += 1
         return self._change(self._rng, message)

@@ -4,7 +4,8 @@
 ``python -m sim.faults --cases 2400 --seed 1`` cuts a load at every byte, flips, drops, repeats and
 reorders bytes, takes the power away, and more (`sim.fault_kinds`). After each case the board must
 answer, hold the old network, the new one or none, never half of one, classify as the golden model
-does, and take the next load at once. With ``--board spi`` the line is SPI; with ``--board flash``
+does, and take the next load at once. With ``--board spi`` the line is SPI; with ``--board speed``
+its speed is raised (`sim.speed_kinds`); with ``--board flash``
 the faults are in the flash and in the boot from it (`sim.flash_kinds`). Each case begins with the
 power and depends on nothing but the seed and its number: ``--case N`` runs one again.
 """
@@ -22,13 +23,14 @@ from collections.abc import Callable
 from sim.fault_board import FaultBench, fault_design
 from sim.fault_kinds import KINDS, SERIAL_KINDS, Scene, load_frames
 from sim.flash_kinds import FLASH_KINDS, FlashBench, flash_board, writing_operations
+from sim.speed_kinds import SPEED_KINDS, SpeedBench, speed_board
 from sim.virtual_board import VirtualBoard
 
 __all__ = ["BOARDS", "FaultCase", "FaultOutcome", "fault_cases", "main", "run_case", "run_faults"]
 
 #: Boards of which campaigns are made.
-BOARDS = ("serial", "spi", "flash")
-_ALL_KINDS = KINDS | FLASH_KINDS
+BOARDS = ("serial", "spi", "speed", "flash")
+_ALL_KINDS = KINDS | SPEED_KINDS | FLASH_KINDS
 _FIRST_KINDS = (next(iter(KINDS)), next(iter(FLASH_KINDS)))
 
 
@@ -80,14 +82,16 @@ class FaultOutcome:
 
 
 def _kinds(board: str) -> dict[str, Callable[[Scene], set[int | None]]]:
-    if board == "flash":
-        return FLASH_KINDS
+    if board in ("speed", "flash"):
+        return SPEED_KINDS if board == "speed" else FLASH_KINDS
     return {name: do for name, do in KINDS.items() if board == "serial" or name not in SERIAL_KINDS}
 
 
 def _make_bench(board: str) -> FaultBench:
     if board == "flash":
         return FlashBench(flash_board(stepped=True))
+    if board == "speed":
+        return SpeedBench(speed_board())
     link = "uart" if board == "serial" else "spi"
     return FaultBench(VirtualBoard(fault_design(), link=link, stepped=True))
 
@@ -98,12 +102,14 @@ def fault_cases(count: int, seed: int, *, board: str = "serial") -> list[FaultCa
     Of the first kind there is one for each place: each byte of a load is cut, or each operation of
     a programmer interrupted, if half of the cases are enough for that; else some of the places.
     """
-    first, *others = _kinds(board)
+    others = [*_kinds(board)]
+    first = others[0]
+    places = 0
     if board == "flash":
-        places = writing_operations() + 1
-        others.append(first)  # each time other bits have turned
-    else:
+        places = writing_operations() + 1  # it stays with the others: the bits that turn differ
+    elif first == "cut":
         places = len(b"".join(load_frames(1, random.Random(0), 128)))
+        others.remove(first)
     some = min(places, count // 2)
     kinds = [(first, index * places // max(1, some)) for index in range(some)]
     kinds += [(others[index % len(others)], index // len(others)) for index in range(count - some)]
@@ -147,7 +153,7 @@ def run_faults(
     cases
         Which.
     board
-        ``"serial"``, ``"spi"`` or ``"flash"``.
+        One of `BOARDS`.
     progress
         Called with the number of cases that are done and of all.
     """
