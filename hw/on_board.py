@@ -11,11 +11,23 @@ from hw.pll import PllSetting
 from hw.vendor.clock_generator import ClockGenerator
 from hw.vendor.flash_clock import FlashClock
 
-__all__ = ["NoPinsError", "OnBoard"]
+__all__ = ["NoPinsError", "OnBoard", "check_pins"]
 
 
 class NoPinsError(ValueError):
     """A design with a link that the board has no pins for."""
+
+
+def check_pins(board: Board, link: str) -> None:
+    """Check that a board has pins for a kind of link.
+
+    Raises
+    ------
+    NoPinsError
+        If it has not.
+    """
+    if link == "spi" and board.spi is None:
+        raise NoPinsError(f"Link of {board.name} must be uart, not spi: it has no pins for SPI")
 
 
 class OnBoard(Elaboratable):
@@ -31,11 +43,7 @@ class OnBoard(Elaboratable):
         Component in domain ``sync`` with ports ``rx`` (In(1), UART line, idle 1, asynchronous) and
         ``tx`` (Out(1)), or with the ports of an SPI link, and perhaps with those of a flash, as
         `hw.board_top.BoardTop` has them.
-
-    Raises
-    ------
-    NoPinsError
-        If the board has no SPI pins for an SPI link.
+        The board has pins for them, see `check_pins`.
     """
 
     def __init__(self, *, board: Board, setting: PllSetting, inner: Component) -> None:
@@ -43,8 +51,6 @@ class OnBoard(Elaboratable):
         self._setting = setting
         self._inner = inner
         self._ports = inner.signature.members
-        if "sck" in self._ports and board.spi is None:
-            raise NoPinsError(f"Link of {board.name} must be uart, not spi: it has no pins for SPI")
 
     def elaborate(self, platform: Platform) -> Module:
         """Return the gateware; pins are requested from the board's platform."""

@@ -73,12 +73,14 @@ def build_design(
     from hw.build import build_bitstream
     from hw.estimate import bandwidth_share, estimate
     from hw.flash.layout import FlashMap
+    from hw.on_board import check_pins
     from hw.patch.memories import placeholder_contents
     from hw.patch.patching import map_path
     from hw.patch.resident import finish_resident
     from hw.report import sum_resources
 
     chosen = find_board(board)
+    check_pins(chosen, link)
     bitstream = folder / f"{name}{chosen.bitstream_suffix}"
     # What an earlier build left says nothing of this one.
     for old in (bitstream, map_path(bitstream)):

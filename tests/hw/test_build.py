@@ -7,32 +7,41 @@ import re
 from pathlib import Path
 
 import pytest
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.boards import find_board
+from hw.boards import BOARDS, find_board
 from hw.build import TimingError, build_bitstream, part_of
+from hw.on_board import NoPinsError, OnBoard, check_pins
+from hw.pll import choose_pll
 from hw.report import Resources, read_netlist, read_place_report, sum_resources
 from hw.tools import MissingToolError, ToolError, ToolTimeoutError, find_tool, run_tool
 
 
 class Echo(wiring.Component):
-    """Sends the line back after a sum of so many bits, which sets the clock."""
+    """Sends the line back after a sum of so many bits, which sets the clock; ports as BoardTop."""
 
-    rx: In(1)
-    tx: Out(1)
-
-    def __init__(self, *, bits: int) -> None:
+    def __init__(self, *, bits: int, link: str = "uart", flash: bool = False) -> None:
         self._bits = bits
-        super().__init__()
+        ports = {"rx": In(1), "tx": Out(1)}
+        if link == "spi":
+            ports = {name: In(1) for name in ("sck", "cs", "copi")}
+            ports |= {name: Out(1) for name in ("cipo", "cipo_enable")}
+        if flash:
+            ports |= {f"flash_{name}": Out(1) for name in ("cs", "sck", "copi")}
+            ports["flash_cipo"] = In(1)
+        super().__init__(ports)
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         number = Signal(self._bits)
         total = Signal(self._bits)
-        m.d.sync += [number.eq((number << 1) | self.rx), total.eq(total + number)]
-        m.d.comb += self.tx.eq(total[-1])
+        ports = self.signature.members
+        taken = [getattr(self, name) for name, port in ports.items() if port.flow is In]
+        given = [getattr(self, name) for name, port in ports.items() if port.flow is Out]
+        m.d.sync += [number.eq((number << 1) | Cat(*taken).xor()), total.eq(total + number)]
+        m.d.comb += [port.eq(total[-1 - index]) for index, port in enumerate(given)]
         return m
 
 
@@ -45,7 +54,7 @@ def test_a_tiny_design_becomes_a_bitstream(tmp_path: Path, name: str, clock: flo
 
     def top(clock_hz: float) -> Echo:
         asked.append(clock_hz)
-        return Echo(bits=8)
+        return Echo(bits=8, flash=True)
 
     path = tmp_path / f"echo{board.bitstream_suffix}"
     made = build_bitstream(
@@ -65,6 +74,35 @@ def test_a_tiny_design_becomes_a_bitstream(tmp_path: Path, name: str, clock: flo
     assert sum_resources(made.parts).flip_flops >= 16
     assert 0 < made.place.resources.luts < made.place.available.luts
     assert [stage.split()[0] for stage in stages] == ["synthesis", "place", "bitstream"]
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_link_and_flash_find_their_pins(name: str) -> None:
+    board = find_board(name)
+    setting = choose_pll(board.pll, input_hz=board.clock_hz, wanted_hz=board.target_mhz * 1e6)
+    for link in ("uart", "spi") if board.spi is not None else ("uart",):
+        inner = Echo(bits=8, link=link, flash=True)
+        top = OnBoard(board=board, setting=setting, inner=inner)
+        platform = board.platform()
+        plan = platform.prepare(top, "top", emit_src=False)
+        netlist = plan.files["top.il"]
+        for resource, number in (board.flash, board.uart if link == "uart" else board.spi):
+            for io in platform.lookup(resource, number).ios:
+                pin = rf"connect \\\w+ \\{resource}_{number}__{io.name}__io\b"
+                # The flash clock of an ECP5 is behind a cell; UARTs have more than two signals.
+                is_joined = (resource, io.name) != ("spi_flash_1x", "clk") or (
+                    board.flash_clock == "pin"
+                )
+                is_joined &= io.name not in ("rts", "dtr")
+                assert bool(re.search(pin, netlist)) == is_joined, io.name
+        assert ("USRMCLK" in netlist) == (board.flash_clock == "USRMCLK")
+
+
+def test_a_board_without_pins_for_spi_refuses_the_link() -> None:
+    text = "Link of ulx3s-25f must be uart, not spi: it has no pins for SPI"
+    with pytest.raises(NoPinsError, match=f"^{re.escape(text)}$"):
+        check_pins(find_board("ulx3s-25f"), "spi")
+    check_pins(find_board("pico-ice"), "spi")
 
 
 def test_without_a_clock_the_second_try_takes_what_the_first_achieved(tmp_path: Path) -> None:
