@@ -96,8 +96,8 @@ class GowinBitstream(UnpackedBitstream):
             raise
         except Exception as error:  # whatever a library makes of an odd file
             raise BitstreamError(
-                f"{path} must be a whole Gowin bitstream: {type(error).__name__} {error}"
-            ) from None
+                f"{path} must be a whole Gowin bitstream, and apycula cannot read it"
+            ) from error
         if self._bitmap.shape != shape:
             raise BitstreamError(
                 f"{path} must be a bitstream of a {chip} with contents of its block RAMs, of "
