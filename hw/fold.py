@@ -10,7 +10,7 @@ from hw.estimate import Estimate, Shortage, estimate
 from hw.step_fold import step_designs
 from model.description import Network, Readout
 
-__all__ = ["default_design"]
+__all__ = ["boots_from_flash", "default_design"]
 
 # More lanes cost more in minutes of place and route than they bring in images a second.
 _WIDEST = {"ice40": 64, "ecp5": 256, "gowin": 128}
@@ -34,7 +34,7 @@ def default_design(
     sample_input: str = "pixels",
     members: int | None = None,
     resident: bool = False,
-    flash: bool = True,
+    flash: bool | None = None,
 ) -> Design:
     """Fold for networks of equal depth, as wide as the chip's memories and tables allow.
 
@@ -57,7 +57,8 @@ def default_design(
     resident
         A network shall be in the bitstream: nothing in SPRAM, which is empty at power-up.
     flash
-        The board shall boot networks from its flash, which takes some tables.
+        The gateware shall boot networks from the board's flash, which takes some tables; None:
+        where a fold with it fits, see `boots_from_flash`.
 
     Raises
     ------
@@ -83,19 +84,44 @@ def default_design(
             for intake in _INTAKES[board.family]
             for lanes in _lane_counts(networks, board)
         )
+    tried: list[Design] = []
     for design in designs:
         if board_name is None:
             return design
-        found = estimate(design, board, flash=flash)
-        shortage = found.shortage or _crowding(design, board, found)
+        shortage = _shortage(design, board, flash=flash is not False)
         if shortage is None:
             return design
+        tried.append(design)
         shortages.append(shortage)
+    if flash is None:
+        shortages.clear()
+        for design in tried:
+            shortage = _shortage(design, board, flash=False)
+            if shortage is None:
+                return design
+            shortages.append(shortage)
     sizes = " and ".join("-".join(map(str, network.sizes)) for network in networks)
     raise CapacityError(
         f"Networks of {board.name} must fit its {board.chip}, not {sizes}: "
         f"that takes {min(shortages, key=lambda shortage: shortage.excess)}"
     )
+
+
+def boots_from_flash(design: Design, board_name: str) -> bool:
+    """Whether a design that fits a board leaves room for the boot from its flash.
+
+    Raises
+    ------
+    hw.boards.UnknownBoardError
+        If there is no such board.
+    """
+    return _shortage(design, find_board(board_name), flash=True) is None
+
+
+def _shortage(design: Design, board: Board, *, flash: bool) -> Shortage | None:
+    """What the chip has too little of; None if the design fits it."""
+    found = estimate(design, board, flash=flash)
+    return found.shortage or _crowding(design, board, found)
 
 
 def _crowding(design: Design, board: Board, found: Estimate) -> Shortage | None:

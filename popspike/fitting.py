@@ -41,7 +41,7 @@ class Fit:
     shortage: str = ""
 
 
-def fits(board: str, *, flash: bool = True) -> Iterator[Fit]:
+def fits(board: str, *, flash: bool | None = None) -> Iterator[Fit]:
     """Shipped networks for a board by their stored weight bits, most first.
 
     Of networks with as many weight bits the one with the higher test accuracy comes first.
@@ -51,7 +51,7 @@ def fits(board: str, *, flash: bool = True) -> Iterator[Fit]:
     board
         Board name.
     flash
-        The board shall boot networks from its flash.
+        The board shall boot networks from its flash; None: where there is room for that.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def fits(board: str, *, flash: bool = True) -> Iterator[Fit]:
             yield dataclasses.replace(each, design=design)
 
 
-def largest_fit(board: str, *, flash: bool = True) -> tuple[Fit, tuple[Fit, ...]]:
+def largest_fit(board: str, *, flash: bool | None = None) -> tuple[Fit, tuple[Fit, ...]]:
     """Largest shipped network that fits a board, and the larger ones, which do not.
 
     Parameters

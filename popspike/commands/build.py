@@ -46,12 +46,13 @@ def build(
         str, typer.Option(help="uart, or spi where the board has pins for it.")
     ] = "uart",
     flash: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--flash/--no-flash",
-            help="The gateware boots networks from the board's flash; without, it is smaller.",
+            help="The gateware boots networks from the board's flash; default: where there is room "
+            "for that.",
         ),
-    ] = True,
+    ] = None,
     attempts: Annotated[int, typer.Option(min=1, help="Most place and route runs.")] = 4,
     native: Annotated[
         bool, typer.Option("--native", help="Programs on PATH in place of the Python wheels.")
@@ -83,7 +84,7 @@ def build(
     popspike build largest --board tang-nano-9k
     """
     from hw.design import CapacityError
-    from hw.fold import default_design
+    from hw.fold import boots_from_flash, default_design
 
     reason = ""
     if network == [LARGEST]:
@@ -106,7 +107,7 @@ def build(
             clock_mhz=clock,
             baud=baud,
             link=link,
-            flash=flash,
+            flash=boots_from_flash(design, board) if flash is None else flash,
             reason=reason,
             attempts=attempts,
             native=native,

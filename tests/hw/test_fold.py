@@ -9,7 +9,7 @@ import pytest
 from hw.boards import BOARDS, UnknownBoardError, find_board
 from hw.design import CapacityError, Design
 from hw.estimate import estimate
-from hw.fold import default_design
+from hw.fold import boots_from_flash, default_design
 from model.description import LatencyEncoding, Layer, Network, Readout
 
 
@@ -35,6 +35,7 @@ def test_icebreaker_reads_its_four_spram_blocks() -> None:
     assert lanes(design) == [56, 10]
     assert design.weight_memory == "spram"
     assert design.layers[0].blocks == 11
+    assert boots_from_flash(design, "icebreaker")
     # Without the boot from flash there is room for more.
     assert lanes(default_design([network(784, 256, 10)], "icebreaker")) == [56, 10]
     assert lanes(default_design([network(784, 256, 10)], "icebreaker", flash=False)) == [64, 10]

@@ -9,7 +9,7 @@ from hw.boards import find_board
 from hw.build import part_of
 from hw.design import CapacityError, Design
 from hw.estimate import estimate, memory_blocks, row_memory_blocks
-from hw.fold import default_design
+from hw.fold import boots_from_flash, default_design
 from hw.step_fold import step_designs
 from model import zoo
 from model.description import Network
@@ -107,8 +107,12 @@ def test_lanes_behind_a_memory(hidden: int) -> None:
 
 
 def test_icebreaker_holds_the_permuted_digits() -> None:
-    # With the boot from flash there is no room.
-    design = default_design([zoo.load("lmu-psmnist-256")], "icebreaker", flash=False)
+    network = zoo.load("lmu-psmnist-256")
+    design = default_design([network], "icebreaker")
+    # With the boot from flash there is no room, so by default it is left out.
+    assert not boots_from_flash(design, "icebreaker")
+    with pytest.raises(CapacityError, match="LUTs"):
+        default_design([network], "icebreaker", flash=True)
     assert [layer.lanes for layer in design.layers] == [16, 2]
     found = estimate(design, find_board("icebreaker"), flash=False)
     assert (found.shortage, found.total.ram_blocks, found.total.spram_blocks) == (None, 30, 1)

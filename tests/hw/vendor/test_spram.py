@@ -3,7 +3,6 @@ import importlib.resources
 import re
 import subprocess
 
-import pytest
 from amaranth import Module
 from amaranth.back import verilog
 from amaranth.lib import wiring
