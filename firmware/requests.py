@@ -13,7 +13,14 @@ import numpy as np
 from firmware.answers import DeviceError, RefusedError, refusal_detail, refusal_reason
 from firmware.link import Frame, FrameParser, encode_frame
 from firmware.transport import Closing, Transport
-from hw.link.packets import FrameType, ReadRequest, Refusal, RefusalReason, WriteRequest
+from hw.link.packets import (
+    PACKETS,
+    FrameType,
+    ReadRequest,
+    Refusal,
+    RefusalReason,
+    WriteRequest,
+)
 from hw.structures import pack, size_of, unpack
 
 __all__ = ["Reply", "Requester"]
@@ -161,7 +168,8 @@ class Requester(Closing):
             if batch.is_done:
                 return
             for frame in self._receive(batch):
-                self._take(frame, batch, on_reply, on_running)
+                if _may_answer(kind, frame):
+                    self._take(frame, batch, on_reply, on_running)
 
     def _fill(self, kind: Any, batch: "_Batch", window: int) -> None:
         """Send as much as there is room for."""
@@ -338,6 +346,19 @@ class _Batch:
             del self.numbers[sequence]
             self.under_way.pop(sequence, None)
             self.running.pop(sequence, None)
+
+
+# An earlier session's request may have had the number of one of ours, but it was seldom the same.
+_ANSWERS: dict[Any, tuple[Any, ...]] = {
+    each.type: (each.reply, FrameType.REFUSED) for each in PACKETS if each.reply
+}
+_ANSWERS[FrameType.SAMPLE] += (FrameType.RUNNING,)
+_ANSWERS[FrameType.SAMPLE_DATA] += (FrameType.RUNNING, FrameType.RESULT)
+
+
+def _may_answer(kind: Any, frame: Frame) -> bool:
+    """Whether a reply is of a type that such a request can have."""
+    return kind not in _ANSWERS or any(frame.type is each for each in _ANSWERS[kind])
 
 
 def _is_reply(frame: Frame) -> bool:

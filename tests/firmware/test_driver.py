@@ -6,6 +6,7 @@ import pytest
 
 from firmware.driver import Device, DeviceError, RefusedError
 from firmware.image import device_image
+from firmware.link import Frame, FrameParser, encode_frame
 from hw.design import CapacityError
 from hw.image_layout import LoadError, LoadState
 from hw.link.packets import FrameType, RefusalReason
@@ -172,6 +173,22 @@ def test_a_load_that_the_board_lost_is_begun_once_more(count, works):
             with pytest.raises(RefusedError, match="The board refused the request: incomplete"):
                 host.load(NETWORK)
     assert (board.network is not None) is works
+
+
+def test_late_replies_to_other_requests_are_no_answers():
+    """Those of a session before may have the number of a request, but not the type."""
+
+    def disturb(number, line):
+        [frame] = FrameParser().feed(line)
+        kinds = (FrameType.DONE, FrameType.RESULT, FrameType.WORDS, FrameType.RUNNING)
+        late = [Frame(type=kind, sequence=frame.sequence) for kind in kinds if kind != frame.type]
+        return b"".join(map(encode_frame, late)) + line
+
+    with device(Board(disturb)) as host:
+        host.load(NETWORK)
+        host.drop_network()
+        assert host.status().state is LoadState.NONE
+        assert host.repeated == 0
 
 
 def test_refusals_of_a_later_version_are_told_as_numbers():
