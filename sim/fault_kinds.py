@@ -24,6 +24,8 @@ _CHANGES: dict[str, Callable[[random.Random, bytes], bytes]] = {
     "bytes repeated": repeat_bytes,
     "bytes reordered": reorder_bytes,
 }
+# More than the longest byte takes, see `_wrong_speed`.
+_QUIET_CYCLES = 12_000
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -57,8 +59,13 @@ class Scene:
 
     def send(self, line: bytes) -> None:
         """Send bytes without waiting for answers, until they and the answers have passed."""
-        self.bench.board.connect().write(line)
-        self.bench.board.run((len(line) + 400) * self.bench.board.byte_cycles)
+        board = self.bench.board
+        board.connect().write(line)
+        quiet = max(_QUIET_CYCLES, 200 * board.byte_cycles)
+        sent, received = -1, b"?"
+        while received or board.line_use().to_board != sent:
+            sent = board.line_use().to_board
+            received = board.run(quiet)
 
     def load(self, line: Transport) -> set[int | None]:
         """Load the wanted network over a line on which it may fail.
@@ -263,7 +270,6 @@ def _wrong_speed(scene: Scene) -> set[int | None]:
     line.write(b"\0" if divisor >= 100 else bytes_of_load[place:stop])
     board.command(f"divisor {board.byte_cycles // 10}")
     scene.send(bytes_of_load[stop:])
-    board.run(10 * divisor * (stop - place))
     return scene.any_of_both
 
 
