@@ -23,7 +23,7 @@ from hw.structures import field_spans, span_text
 from model import zoo
 from model.lmu_tables import lmu_tables
 from model.studies import FIGURES, PREDICTORS, Study, load_studies
-from popspike.board_pages import board_page, board_table
+from popspike.board_pages import BUILD_COLUMNS, board_page, board_table, build_cells
 
 __all__ = ["DOCUMENTS", "main", "pages", "rewritten"]
 
@@ -195,24 +195,15 @@ def _calibration_rows() -> list[tuple[str, ...]]:
 
 
 def _build_rows() -> list[tuple[str, ...]]:
-    rows = []
-    for name, facts in recorded_builds().items():
-        cells = facts["resources"]
-        blocks = f"{cells['ram_blocks']} blocks"
-        spram = f" + {cells['spram_blocks']} SPRAM" if cells["spram_blocks"] else ""
-        rows.append(
-            (
-                f"`{name}`",
-                " / ".join(map(str, facts["lanes"])),
-                f"{cells['luts']:,}",
-                f"{cells['flip_flops']:,}",
-                blocks + spram,
-                f"{facts['clock_mhz']:.1f}",
-                f"{facts['cycles_per_image']:.1f}",
-                f"**{facts['images_per_s']:,.0f}**",
-            )
+    return [
+        (
+            f"`{name}`",
+            *build_cells(facts),
+            f"{facts['cycles_per_image']:.1f}",
+            f"**{facts['images_per_s']:,.0f}**",
         )
-    return rows
+        for name, facts in recorded_builds().items()
+    ]
 
 
 def _percent(share: float) -> str:
@@ -280,11 +271,7 @@ def tables() -> dict[str, str]:
         "figures": _table(
             (
                 "build",
-                "lanes",
-                "LUT4",
-                "FF",
-                "RAM",
-                "clock, MHz (place and route)",
+                *BUILD_COLUMNS,
                 "cycles an image (formula, equal in RTL)",
                 "images/s (estimated)",
             ),

@@ -38,7 +38,7 @@ _TOOLS = (
 
 
 def record_entry(report: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of a build report: clock, cycles, resources, and the fold.
+    """What is kept of a build report: clock, cycles, resources, the fold, and whether it boots.
 
     Parameters
     ----------
@@ -51,6 +51,7 @@ def record_entry(report: dict[str, Any]) -> dict[str, Any]:
         "lanes": [layer["fold"]["lanes"] for layer in layers],
         "inputs_per_cycle": [layer["fold"]["inputs_per_cycle"] for layer in layers],
         "pixels_per_cycle": report["design"]["pixels_per_cycle"],
+        "boots_from_flash": report["flash"] is not None,
     }
 
 

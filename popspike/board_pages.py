@@ -12,7 +12,10 @@ from hw.flash.layout import FlashMap
 from hw.resource_record import recorded_builds
 from popspike.commands.boards import board_facts
 
-__all__ = ["board_page", "board_table", "build_table"]
+__all__ = ["BUILD_COLUMNS", "board_page", "board_table", "build_cells", "build_table"]
+
+#: What `build_cells` says of a recorded build; the clock comes from place and route.
+BUILD_COLUMNS = ("boots from flash", "lanes", "LUT4", "FF", "RAM blocks", "clock, MHz")
 
 # Pins in the order of a page, with what they are for.
 _LINK_PINS = {"rx": "from the host", "tx": "to the host"}
@@ -63,21 +66,24 @@ def build_table(name: str) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     for build, facts in recorded_builds().items():
         if not build.endswith(f"-{name}"):
             continue
-        cells = facts["resources"]
-        spram = f" + {cells['spram_blocks']} SPRAM" if cells["spram_blocks"] else ""
-        rows.append(
-            (
-                f"`{build.removesuffix(f'-{name}')}`",
-                " / ".join(map(str, facts["lanes"])),
-                f"{cells['luts']:,}",
-                f"{cells['flip_flops']:,}",
-                f"{cells['ram_blocks']}{spram}",
-                f"{facts['clock_mhz']:.1f}",
-                f"{facts['images_per_s']:,.0f}",
-            )
-        )
-    columns = ("network", "lanes", "LUT4", "FF", "RAM blocks", "clock, MHz", "images/s, estimated")
-    return columns, rows
+        images = f"{facts['images_per_s']:,.0f}"
+        rows.append((f"`{build.removesuffix(f'-{name}')}`", *build_cells(facts), images))
+    return ("network", *BUILD_COLUMNS, "images/s, estimated"), rows
+
+
+def build_cells(facts: dict[str, Any]) -> tuple[str, ...]:
+    """Cells of `BUILD_COLUMNS` for an entry of `hw.resource_record`."""
+    cells = facts["resources"]
+    spram = f" + {cells['spram_blocks']} SPRAM" if cells["spram_blocks"] else ""
+    return (
+        # Those recorded before there was such a boot have none.
+        "yes" if facts.get("boots_from_flash") else "no",
+        " / ".join(map(str, facts["lanes"])),
+        f"{cells['luts']:,}",
+        f"{cells['flip_flops']:,}",
+        f"{cells['ram_blocks']}{spram}",
+        f"{facts['clock_mhz']:.1f}",
+    )
 
 
 def board_page(name: str) -> str:

@@ -19,6 +19,7 @@ def report(folder: Path, name: str, luts: int) -> Path:
         "images_per_s": 300000.0,
         "resources": {"luts": luts},
         "parts": {},
+        "flash": None if name == "a" else {"slots": 4},
         "design": {"layers": [{"fold": fold}], "pixels_per_cycle": 2},
         "seconds": 1.0,
     }
@@ -34,5 +35,7 @@ def test_builds_are_added_and_replaced(tmp_path: Path) -> None:
     assert list(whole["builds"]) == ["a", "b"]
     assert whole["builds"]["b"]["resources"] == {"luts": 30}
     assert whole["builds"]["a"]["lanes"] == [8]
+    assert not whole["builds"]["a"]["boots_from_flash"]
+    assert whole["builds"]["b"]["boots_from_flash"]
     assert "seconds" not in whole["builds"]["a"]
     assert json.loads(record.read_text()) == whole
