@@ -43,7 +43,8 @@ _SYNTHESIS_OPTIONS = {
     "ecp5": "-nowidelut",
     "gowin": "-nowidelut -nolutram",
 }
-_MULTIPLIERS = {"ice40": "-dsp", "ecp5": "", "gowin": ""}
+# On Gowin nextpnr knows no delay of a multiplier, so what lies behind one would not be timed.
+_MULTIPLIERS = {"ice40": "-dsp", "ecp5": "", "gowin": "-nodsp"}
 
 
 class TimingError(RuntimeError):

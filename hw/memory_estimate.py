@@ -8,8 +8,9 @@ from hw.report import Resources
 
 __all__ = ["memory_parts"]
 
-# Widths of the factors of a multiplier of the chip.
-_FACTORS = {"ice40": 16, "ecp5": 18, "gowin": 18}
+# Widths of the factors of a multiplier of the chip; on Gowin products are made in tables, see
+# `hw.build`.
+_FACTORS = {"ice40": 16, "ecp5": 18}
 
 
 def memory_parts(
@@ -35,9 +36,13 @@ def memory_parts(
         ram_blocks=row_blocks(memory.states, memory.state_bits)
         + row_blocks(memory.order, memory.coefficient_bits + 1)
         + row_blocks(memory.order, memory.forward_bits),
-        dsp_blocks=ceil_div(width, _FACTORS[family])
-        * ceil_div(memory.coefficient_bits + 2, _FACTORS[family]),
     )
+    other = memory.coefficient_bits + 2
+    if family in _FACTORS:
+        factor = _FACTORS[family]
+        solver += Resources(dsp_blocks=ceil_div(width, factor) * ceil_div(other, factor))
+    else:
+        solver += Resources(luts=width * other)
     fine = memory.state_bits + index_bits(2 * memory.reads)
     group = design.layers[0].inputs_per_cycle * bits
     reader = Resources(
