@@ -77,7 +77,7 @@ def port_advice(
     access, group = access or _may_open, group or _group_of
     on_usb = [port for port in ports if port.usb_id]
     if not on_usb:
-        say = "plug a board in; if the system then shows no port, try another cable: many carry power only"
+        say = "plug a board in; if no port shows then, try another cable: many carry power only"
         return [Advice(name="serial ports", ok=True, found="none on USB", say=say)]
     advice = []
     for port in on_usb:
