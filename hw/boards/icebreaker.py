@@ -49,7 +49,7 @@ ICEBREAKER = Board(
     ),
     usb_ids=((0x0403, 0x6010),),
     target_mhz=30.0,
-    series_target_mhz=28.5,
+    series_target_mhz=27.375,
     notes=(
         "An SPI link (`--link spi`) is on PMOD 1A: pin 1 select, 2 to the board, 3 from the board, "
         "4 clock.",

@@ -61,7 +61,7 @@ PICO_ICE = Board(
     ),
     usb_ids=((0x1209, 0xB1C0),),
     target_mhz=30.0,
-    series_target_mhz=28.5,
+    series_target_mhz=27.375,
     notes=(
         "The FPGA's clock comes from the RP2040: with other firmware than the maker's default, "
         "GPIO 24 must give 12 MHz before anything works.",
