@@ -23,8 +23,8 @@ _INTAKES = {
 }
 _SPRAM_ROWS = 16384
 # Of an iCE40's cells, by estimate. Single-spike designs come out 2 % above theirs, and of 99 % only
-# some were placed within minutes. Stepwise ones
-# without a Legendre memory have many lanes with a state each, and fuller ones were not placed.
+# some were placed within minutes. Stepwise ones without a Legendre memory have many lanes with a
+# state each, and fuller ones were not placed.
 _FULL_PERCENT = {"single-spike": 96, "stepwise": 85, "behind a memory": 99}
 # Of a Gowin chip's flip-flops, by estimate. Carry cells and flip-flops share the same places there,
 # next to inputs that must be common: a design of 57 % was not placed, one of 55 % in four minutes.
