@@ -30,11 +30,11 @@ def lanes(design: Design) -> list[int]:
     return [layer.lanes for layer in design.layers]
 
 
-def test_icebreaker_reads_its_four_spram_blocks() -> None:
+def test_icebreaker_reads_its_spram_blocks() -> None:
     design = default_design([network(784, 600, 10), network(784, 256, 10)], "icebreaker")
-    assert lanes(design) == [56, 10]
+    assert lanes(design) == [48, 10]
     assert design.weight_memory == "spram"
-    assert design.layers[0].blocks == 11
+    assert design.layers[0].blocks == 13
     assert boots_from_flash(design, "icebreaker")
     # Without the boot from flash there is room for more.
     assert lanes(default_design([network(784, 256, 10)], "icebreaker")) == [56, 10]
