@@ -193,20 +193,30 @@ def _load_lines(board: Board, facts: dict[str, Any]) -> list[str]:
 
 
 def _flash_blocks(board: Board, facts: dict[str, Any]) -> list[str]:
-    network, name = facts["largest_network"], board.name
+    network, name = facts["largest_network_from_flash"], board.name
+    less = []
+    if network != facts["largest_network"]:
+        less = [
+            f"`{facts['largest_network']}` leaves no room for the boot from flash, unless "
+            f"`--flash` asks for it; `{network}` does."
+        ]
     if not board.programmer.data:
         return [
+            *less,
             "Bitstream and network in one file, which the gateware boots from at power-up:",
             _shell(
+                f"popspike build {network} --board {name}",
                 f"popspike flash {network} --board {name} --out flash.bin",
                 _line(board.programmer.flash, "flash.bin"),
             ),
         ]
     slot = f"{FlashMap().first_slot:#x}"
     return [
+        *less,
         "Bitstream and network, which the gateware boots from at power-up; another network later, "
         "into a slot that is not in use:",
         _shell(
+            f"popspike build {network} --board {name}",
             f"popspike flash {network} --board {name}",
             f"popspike flash {network} --board {name} --networks-only --port auto",
         ),

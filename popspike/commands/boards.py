@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from popspike.console import figures, out, print_json, table
-from popspike.fitting import largest_fit
+from popspike.fitting import fits, largest_fit
 from popspike.options import JsonOption
 
 __all__ = ["board_facts", "boards"]
@@ -23,6 +23,7 @@ _VIRTUAL: dict[str, Any] = {
     "memory": "memory of the host",
     "largest_network": None,
     "why": "any network",
+    "largest_network_from_flash": None,
     "builds": "",
     "tested_by": [],
 }
@@ -103,12 +104,18 @@ def board_facts(name: str) -> dict[str, Any]:
         If there is no such board.
     """
     from hw.boards import find_board
+    from hw.fold import boots_from_flash
     from hw.resource_record import recorded_builds
     from popspike.fitting import reason_text
 
     board = find_board(name)
     chosen, larger = largest_fit(name)
     built = recorded_builds().get(f"{chosen.name}-{name}")
+    booted = next(
+        each.name
+        for each in fits(name)
+        if each.design is not None and boots_from_flash(each.design, name)
+    )
     return {
         "name": name,
         "title": board.title,
@@ -123,6 +130,7 @@ def board_facts(name: str) -> dict[str, Any]:
         "luts": board.luts,
         "largest_network": chosen.name,
         "why": reason_text(chosen, larger),
+        "largest_network_from_flash": booted,
         "builds": f"{built['clock_mhz']:g} MHz" if built else "",
         "usb_ids": [f"{vendor:04x}:{product:04x}" for vendor, product in board.usb_ids],
         "programmer": board.programmer.tool,

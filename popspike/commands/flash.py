@@ -79,7 +79,10 @@ def flash(
     path = bitstream or _default_bitstream(names[0], board, chosen.bitstream_suffix)
     built = read_built(path, board)
     if built.flash is None:
-        raise ValueError(f"{path} was built without a boot from flash; build it without --no-flash")
+        raise ValueError(
+            f"{path} was built without a boot from flash; build it with --flash, or for a smaller "
+            "network"
+        )
     used = _used_slot(target) if port else None
     places = _places(len(names), slot, used, built.flash)
     newest = generation_now()

@@ -164,7 +164,7 @@ def test_mistakes_are_named(popspike, built, tmp_path):
     for fields, wanted in (
         ({"board": "ulx3s-25f"}, "must be icebreaker, not ulx3s-25f"),
         ({"bitstream": "b/other.bin"}, "must be first-icebreaker.bin, not other.bin"),
-        ({"flash": None}, "was built without a boot from flash; build it without --no-flash"),
+        ({"flash": None}, "was built without a boot from flash; build it with --flash"),
         ({"design": 7}, "report.json must be a report of `popspike build`"),
     ):
         write_report(folder, design, **fields)
