@@ -2,6 +2,7 @@
 """`popspike bench`: how full the serial line is in a batch."""
 
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -82,7 +83,7 @@ def bench(
                 ("network", "bytes", "to board", "from board", "payload", "samples/s", "repeated"),
                 [
                     (
-                        row["network"],
+                        Path(row["network"]).name,
                         f"{row['sample_bytes']:.0f}",
                         f"{100 * row['to_board']:.1f} %",
                         f"{100 * row['from_board']:.1f} %",

@@ -151,7 +151,8 @@ def test_several_boards_share_a_batch():
     assert_answers(classify_on(hosts, SAMPLES, window=2, progress=progress))
     assert done == [(count + 1, len(SAMPLES)) for count in range(len(SAMPLES))]
     shares = [[frame.type for frame in board.requests].count(FrameType.SAMPLE) for board in boards]
-    assert sum(shares) == len(SAMPLES)
+    # On a busy machine a reply may come too late, and its sample is asked for again.
+    assert sum(shares) == len(SAMPLES) + sum(host.repeated for host in hosts)
 
 
 def test_the_work_of_a_board_that_fails_goes_to_others():

@@ -143,7 +143,10 @@ def test_corrupted_frames_are_sent_again(
         options = ("-d", files[1], "--images", 5, "--json", "--port", cable.path)
         facts = popspike("run", files[0], *options).json()
     assert facts["runs"][0]["mismatches"] == 0
-    assert state(board) == (LoadState.ACTIVE, held, ("frame",))
+    # What was under way behind a lost part of the image is refused as a gap.
+    assert state(board) in [
+        (LoadState.ACTIVE, held, flags) for flags in (("frame",), ("frame", "request"))
+    ]
 
 
 def test_a_line_that_carries_nothing_right(
@@ -157,7 +160,7 @@ def test_a_line_that_carries_nothing_right(
     with Cable(board.path, lambda _number, piece: bytes(len(piece))) as cable:
         answer = popspike("load", files[0], "--port", cable.path)
     assert answer.code == 2
-    assert "error: The board does not answer (5 tries in 1 seconds). Check the port" in answer.err
+    assert "error: The board does not answer (2 tries in 0.4 seconds). Check the port" in answer.err
     assert state(board)[:2] == (LoadState.ACTIVE, held)
 
 
@@ -168,12 +171,17 @@ def test_a_load_that_is_cut_leaves_no_network_and_a_clean_one_works(
     held: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def break_off(number: int, piece: bytes) -> bytes:
-        # The window, the begin, two parts, half of one.
-        return piece if number < 5 else piece[: len(piece) // 2] if number == 5 else b""
+    broken = []
+
+    def break_off(_number: int, piece: bytes) -> bytes:
+        # Nothing but parts of the image is so long.
+        if not broken and len(piece) < 100:
+            return piece
+        broken.append(piece)
+        return piece[: len(piece) // 2] if len(broken) == 1 else b""
 
     with Cable(board.path, break_off) as cable, monkeypatch.context() as short:
-        short.setattr(driver, "_LOAD_PART", 200)
+        short.setattr(driver, "_PART_BYTES", 220)
         short.setattr(devices, "_SIMULATED_TIMEOUT_S", 0.5)
         answer = popspike("load", files[0], "--port", cable.path)
     assert answer.code == 2
