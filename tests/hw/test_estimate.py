@@ -38,7 +38,8 @@ def test_a_design_with_more_lanes_needs_more() -> None:
 
 def test_spram_stands_for_block_ram() -> None:
     board = find_board("icebreaker")
-    found = estimate(default_design([network(784, 600, 10)], board.name), board)
+    design = default_design([network(784, 600, 10)], board.name, flash=False)
+    found = estimate(design, board, flash=False)
     assert found.parts["layer0"].spram_blocks == 4
     assert found.parts["layer0"].ram_blocks == 0
     assert found.total.ram_blocks <= 30
