@@ -176,6 +176,8 @@ def _group_of(path: str) -> str:
     try:
         return Path(path).group()
     except (OSError, KeyError, NotImplementedError):
+        # The port went away, its group has no name, or the system knows no groups: the advice then
+        # does without one.
         return ""
 
 

@@ -65,5 +65,7 @@ def test_data(make_data, tmp_path):
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_the_portable_part_compiles(target, tmp_path):
     if not target.is_there:
-        pytest.skip(f"{target.compiler} is not installed")
+        # No wheel brings these compilers, and the README asks for none but the host's; .ci/run
+        # installs them where it may, so that they are tested there.
+        pytest.skip(f"{target.compiler} comes with the system only: see popspike doctor")
     compile_object(target, FOLDER / "demo.c", tmp_path / "demo.o", "-Os", include=[FOLDER])

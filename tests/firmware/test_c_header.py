@@ -53,7 +53,9 @@ def console(tmp_path_factory):
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_sizes(target):
     if not target.is_there:
-        pytest.skip(f"{target.compiler} is not installed")
+        # No wheel brings these compilers, and the README asks for none but the host's; .ci/run
+        # installs them where it may, so that they are tested there.
+        pytest.skip(f"{target.compiler} comes with the system only: see popspike doctor")
     size = measure(target)
     print(size)
     assert size.code < MOST_CODE

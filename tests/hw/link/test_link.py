@@ -3,129 +3,41 @@
 
 import random
 
-import numpy as np
 import pytest
 
 from firmware.image import device_image
 from firmware.link import Frame, encode_frame
-from hw.design import Design, Fold
 from hw.design_words import design_words
-from hw.image_layout import LoadError, max_image_bytes
+from hw.image_layout import max_image_bytes
 from hw.link.frame_processor import FrameProcessor
 from hw.link.link import Link
 from hw.link.packets import (
-    SILENT,
     FrameHeader,
     FrameType,
     LoadBegin,
     LoadData,
     ReadRequest,
-    Refusal,
     RefusalReason,
-    ResultEnd,
-    ResultEntry,
     WriteRequest,
     body_limit,
     buffer_depth,
     sample_window,
 )
 from hw.register_map import register_address
-from hw.structures import pack, size_of, unpack
-from model.description import LatencyEncoding, Layer, Network, Readout
+from hw.structures import pack
 from tests.hw.designs import two_layers
+from tests.hw.link.conversation import (
+    NETWORK,
+    OTHER,
+    design_for,
+    reference,
+    refusal,
+    registers,
+    result,
+)
 from tests.hw.link.line import converse, load
 from tests.hw.refused import refused
 from tests.hw.streams import plain, put, run, take_all
-
-
-def network(seed, sizes=(11, 6, 3), steps=5, readout=Readout.FIRST_SPIKE):
-    """A random network with thresholds within reach."""
-    rng = np.random.default_rng(seed)
-    layers = [
-        Layer.from_signs(
-            np.where(rng.random((neurons, fan_in)) < 0.6, 1, -1), rng.integers(1, 4, neurons)
-        )
-        for fan_in, neurons in zip(sizes, sizes[1:], strict=False)
-    ]
-    levels = tuple(sorted(rng.integers(1, 256, steps).tolist(), reverse=True))
-    return Network(encoding=LatencyEncoding(levels=levels), layers=tuple(layers), readout=readout)
-
-
-NETWORK, OTHER = network(1), network(2, sizes=(7, 4, 2), steps=3, readout=Readout.SUMMED_POTENTIAL)
-
-
-def design_for(networks, **fields):
-    """A design that holds them, with uneven folds."""
-    folds = [Fold(lanes=4, inputs_per_cycle=2, times_per_cycle=2), Fold(lanes=2)]
-    fields.setdefault("pixels_per_cycle", 4)
-    return Design.for_networks(networks, folds, **fields)
-
-
-def reference(network, image):
-    """Winner and (step, score) of each class, straight from the semantics."""
-    arrivals = [
-        next((t for t, level in enumerate(network.encoding.levels) if pixel >= level), None)
-        for pixel in image
-    ]
-    for layer in network.layers:
-        signs = layer.signs().astype(int)
-        potentials = (
-            np.array(
-                [
-                    [
-                        sum(
-                            int(s) for s, when in zip(row, arrivals, strict=True) if _by(when, step)
-                        )
-                        for row in signs
-                    ]
-                    for step in range(network.steps)
-                ]
-            )
-            - layer.thresholds
-        )
-        arrivals = [
-            next((t for t in range(network.steps) if potentials[t, j] >= 0), None)
-            for j in range(layer.neurons)
-        ]
-    if network.readout is Readout.SUMMED_POTENTIAL:
-        scores = [int(score) for score in potentials.sum(axis=0)]
-        steps = [SILENT] * len(scores)
-    else:
-        steps = [SILENT if when is None else when for when in arrivals]
-        scores = [
-            int(potentials[-1 if when is None else when, j]) for j, when in enumerate(arrivals)
-        ]
-    winner = min(range(len(steps)), key=lambda j: (steps[j], -scores[j], j))
-    return winner, list(zip(steps, scores, strict=True))
-
-
-def _by(when, step):
-    return when is not None and when <= step
-
-
-def result(reply):
-    """Winner, (step, score) of each class, cycles."""
-    assert reply.type is FrameType.RESULT
-    size = size_of(ResultEntry)
-    *parts, end = [reply.body[k : k + size] for k in range(0, len(reply.body), size)]
-    entries = [unpack(ResultEntry, part) for part in parts]
-    fields = unpack(ResultEnd, end)
-    return fields["winner"], [(e["step"], e["score"]) for e in entries], fields["cycles"]
-
-
-def refusal(reply):
-    """Reason and detail of a refusal."""
-    assert reply.type is FrameType.REFUSED
-    fields = unpack(Refusal, reply.body)
-    return RefusalReason(fields["reason"]), fields["detail"]
-
-
-async def registers(host, name, words=1):
-    """Registers from a name on."""
-    body = pack(ReadRequest, address=register_address(name), words=words)
-    reply = await host.request(FrameType.READ, body)
-    assert reply.type is FrameType.WORDS
-    return [int.from_bytes(reply.body[k : k + 4], "little") for k in range(0, 4 * words, 4)]
 
 
 @pytest.mark.parametrize(("pixels", "stall"), [(4, 0.0), (2, 0.3)])
@@ -302,94 +214,6 @@ def test_requests_that_are_refused_change_nothing():
             assert await registers(host, "fingerprint", 3) == [NETWORK.fingerprint(), 2, 16]
         found = result(await host.request(FrameType.SAMPLE, sample))
         assert found[:2] == reference(NETWORK, sample)
-
-    converse(design, talk)
-
-
-def test_repeated_and_reordered_load_frames():
-    design = design_for([NETWORK])
-    image = device_image(NETWORK, design)
-
-    async def talk(host):
-        async def data(offset, size):
-            body = pack(LoadData, remaining=len(image) - offset) + image[offset : offset + size]
-            return await host.request(FrameType.LOAD_DATA, body)
-
-        begin = pack(LoadBegin, length=len(image))
-        assert (await host.request(FrameType.LOAD_BEGIN, begin)).type is FrameType.DONE
-        assert (await host.request(FrameType.LOAD_BEGIN, begin)).type is FrameType.DONE
-        assert refusal(await data(150, 50)) == (RefusalReason.GAP, 0)
-        for offset in range(0, len(image), 150):
-            assert (await data(offset, 150)).type is FrameType.DONE
-            assert (await data(offset, 150)).type is FrameType.DONE
-            assert (await data(0, 20)).type is FrameType.DONE
-            assert (await data(offset, 0)).type is FrameType.DONE
-        for _ in range(2):
-            assert (await host.request(FrameType.LOAD_END)).type is FrameType.DONE
-        sample = bytes(range(NETWORK.features))
-        found = result(await host.request(FrameType.SAMPLE, sample))
-        assert found[:2] == reference(NETWORK, sample)
-
-    converse(design, talk)
-
-
-def test_a_cut_load_leaves_no_network_and_the_next_load_works():
-    design = design_for([NETWORK])
-    image = device_image(NETWORK, design)
-    sample = bytes(range(NETWORK.features))
-
-    async def talk(host):
-        await load(host, image)
-        for cut in (1, 30, len(image) - 1):
-            begin = pack(LoadBegin, length=len(image))
-            await host.request(FrameType.LOAD_BEGIN, begin)
-            body = pack(LoadData, remaining=len(image)) + image[:cut]
-            frame = encode_frame(Frame(type=FrameType.LOAD_DATA, sequence=1, body=body))
-            await host.send(frame)
-            await host.wait()
-            # The line is cut in the middle of the next frame, and garbage follows.
-            await host.send(frame[: cut % 50 + 1] + bytes(range(1, 40)))
-            await host.send(b"\0\0\xff\0")
-            assert await registers(host, "fingerprint", 2) == [0, 1]
-            assert refusal(await host.request(FrameType.SAMPLE, sample))[0] is (
-                RefusalReason.NO_NETWORK
-            )
-            assert refusal(await host.request(FrameType.LOAD_END))[0] is RefusalReason.INCOMPLETE
-        replies = await load(host, image)
-        assert {reply.type for reply in replies} == {FrameType.DONE}
-        found = result(await host.request(FrameType.SAMPLE, sample))
-        assert found[:2] == reference(NETWORK, sample)
-
-    converse(design, talk)
-
-
-def test_an_altered_image_is_refused_and_named():
-    design = design_for([NETWORK])
-    image = device_image(NETWORK, design)
-    cases = [(4, LoadError.VERSION), (300, LoadError.CRC)]
-
-    async def talk(host):
-        for place, error in cases:
-            altered = bytearray(image)
-            altered[place] ^= 0x40
-            replies = await load(host, bytes(altered))
-            assert refusal(replies[-1]) == (RefusalReason.IMAGE, error.value)
-            assert await registers(host, "fingerprint", 3) == [0, error.value << 8, 24]
-            flag = pack(WriteRequest, address=register_address("errors"), value=0xFFFFFFFF)
-            await host.request(FrameType.WRITE, flag)
-        assert (await load(host, image))[-1].type is FrameType.DONE
-
-    converse(design, talk)
-
-
-def test_control_register_drops_the_network():
-    design = design_for([NETWORK])
-
-    async def talk(host):
-        await load(host, device_image(NETWORK, design))
-        body = pack(WriteRequest, address=register_address("control"), value=1)
-        assert (await host.request(FrameType.WRITE, body)).type is FrameType.DONE
-        assert await registers(host, "fingerprint", 2) == [0, 0]
 
     converse(design, talk)
 
