@@ -7,6 +7,7 @@ Pure Python. The cells themselves stand in ``hw/vendor/clock_generator.py``.
 import dataclasses
 import itertools
 import math
+from collections.abc import Iterable, Iterator
 
 __all__ = [
     "BYPASS",
@@ -109,6 +110,19 @@ def _within(hz: float, limits: tuple[float, float]) -> bool:
     return limits[0] * 1e6 <= hz <= limits[1] * 1e6
 
 
+def _fastest(
+    found: Iterable[tuple[tuple[float, ...], PllSetting]], *, least_mhz: float, wanted_hz: float
+) -> PllSetting:
+    """Setting of the highest rank; of equal ones the first."""
+    best = max(found, key=lambda ranked: ranked[0], default=None)
+    if best is None:
+        raise PllError(
+            f"Wanted clock must be at least {least_mhz:g} MHz with this PLL, "
+            f"not {wanted_hz / 1e6:g} MHz"
+        )
+    return best[1]
+
+
 def choose_ice40_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
     """Fastest clock of an SB_PLL40 in SIMPLE feedback that is not above the wanted one.
 
@@ -122,7 +136,13 @@ def choose_ice40_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
         If the board clock is out of range or the wanted clock is below all that can be made.
     """
     _check_input(input_hz, ICE40_INPUT_MHZ)
-    best: PllSetting | None = None
+    settings = _ice40_settings(input_hz=input_hz, wanted_hz=wanted_hz)
+    return _fastest(settings, least_mhz=ICE40_OUTPUT_MHZ[0], wanted_hz=wanted_hz)
+
+
+def _ice40_settings(
+    *, input_hz: float, wanted_hz: float
+) -> Iterator[tuple[tuple[float, ...], PllSetting]]:
     for reference in range(1, 17):
         phase = input_hz / reference
         if not _within(phase, ICE40_PHASE_MHZ):
@@ -135,8 +155,9 @@ def choose_ice40_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
                 output = vco / (1 << exponent)
                 if not _within(output, ICE40_OUTPUT_MHZ) or output > wanted_hz * (1 + 1e-9):
                     continue
-                if best is None or output > best.output_hz:
-                    best = PllSetting(
+                yield (
+                    (output,),
+                    PllSetting(
                         kind="SB_PLL40_PAD",
                         input_hz=input_hz,
                         output_hz=output,
@@ -144,13 +165,8 @@ def choose_ice40_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
                         reference_divider=reference,
                         feedback_divider=feedback,
                         output_divider=1 << exponent,
-                    )
-    if best is None:
-        raise PllError(
-            f"Wanted clock must be at least {ICE40_OUTPUT_MHZ[0]:g} MHz with this PLL, "
-            f"not {wanted_hz / 1e6:g} MHz"
-        )
-    return best
+                    ),
+                )
 
 
 def choose_ecp5_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
@@ -166,8 +182,13 @@ def choose_ecp5_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
         If the board clock is out of range or the wanted clock is below all that can be made.
     """
     _check_input(input_hz, ECP5_INPUT_MHZ)
-    best: PllSetting | None = None
-    best_rank: tuple[float, ...] = ()
+    settings = _ecp5_settings(input_hz=input_hz, wanted_hz=wanted_hz)
+    return _fastest(settings, least_mhz=ECP5_OUTPUT_MHZ[0], wanted_hz=wanted_hz)
+
+
+def _ecp5_settings(
+    *, input_hz: float, wanted_hz: float
+) -> Iterator[tuple[tuple[float, ...], PllSetting]]:
     middle = sum(ECP5_VCO_MHZ) / 2 * 1e6
     for reference in range(1, 129):
         phase = input_hz / reference
@@ -184,10 +205,9 @@ def choose_ecp5_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
             # One output if its divider is a factor of the ratio; else CLKOP runs at the
             # reference's frequency.
             is_single = ratio % divider == 0
-            rank = (round(output), is_single, -reference, -abs(vco - middle))
-            if best is None or rank > best_rank:
-                best_rank = rank
-                best = PllSetting(
+            yield (
+                (round(output), is_single, -reference, -abs(vco - middle)),
+                PllSetting(
                     kind="EHXPLLL",
                     input_hz=input_hz,
                     output_hz=output,
@@ -196,13 +216,8 @@ def choose_ecp5_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
                     feedback_divider=ratio // divider if is_single else 1,
                     output_divider=divider,
                     return_divider=divider if is_single else ratio,
-                )
-    if best is None:
-        raise PllError(
-            f"Wanted clock must be at least {ECP5_OUTPUT_MHZ[0]:g} MHz with this PLL, "
-            f"not {wanted_hz / 1e6:g} MHz"
-        )
-    return best
+                ),
+            )
 
 
 def choose_gowin_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
@@ -218,8 +233,13 @@ def choose_gowin_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
         If the board clock is out of range or the wanted clock is below all that can be made.
     """
     _check_input(input_hz, GOWIN_INPUT_MHZ)
-    best: PllSetting | None = None
-    best_rank: tuple[float, ...] = ()
+    settings = _gowin_settings(input_hz=input_hz, wanted_hz=wanted_hz)
+    return _fastest(settings, least_mhz=GOWIN_OUTPUT_MHZ[0], wanted_hz=wanted_hz)
+
+
+def _gowin_settings(
+    *, input_hz: float, wanted_hz: float
+) -> Iterator[tuple[tuple[float, ...], PllSetting]]:
     middle = sum(GOWIN_VCO_MHZ) / 2 * 1e6
     for reference, feedback in itertools.product(range(1, 65), repeat=2):
         phase = input_hz / reference
@@ -230,10 +250,11 @@ def choose_gowin_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
             continue
         for divider in _GOWIN_DIVIDERS:
             vco = output * divider
-            rank = (round(output), -reference, -abs(vco - middle))
-            if _within(vco, GOWIN_VCO_MHZ) and (best is None or rank > best_rank):
-                best_rank = rank
-                best = PllSetting(
+            if not _within(vco, GOWIN_VCO_MHZ):
+                continue
+            yield (
+                (round(output), -reference, -abs(vco - middle)),
+                PllSetting(
                     kind="rPLL",
                     input_hz=input_hz,
                     output_hz=output,
@@ -242,13 +263,8 @@ def choose_gowin_pll(*, input_hz: float, wanted_hz: float) -> PllSetting:
                     feedback_divider=feedback,
                     output_divider=divider,
                     return_divider=divider,
-                )
-    if best is None:
-        raise PllError(
-            f"Wanted clock must be at least {GOWIN_OUTPUT_MHZ[0]:g} MHz with this PLL, "
-            f"not {wanted_hz / 1e6:g} MHz"
-        )
-    return best
+                ),
+            )
 
 
 #: Choice function of each PLL cell.
