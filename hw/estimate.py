@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hw.block_ram import BLOCK_RAMS
 from hw.boards.board import Board
 from hw.design import Design, LayerDesign, ceil_div, index_bits
 from hw.link.packets import buffer_depth
@@ -35,12 +36,6 @@ __all__ = [
     "weight_bits",
 ]
 
-# Depth and width of a block RAM in each of its forms.
-_FORMS = {
-    "ice40": ((256, 16), (512, 8), (1024, 4), (2048, 2)),
-    "ecp5": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
-    "gowin": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
-}
 # Memories of fewer bits become flip-flops or distributed RAM.
 _SMALLEST = {"ice40": 128, "ecp5": 1024, "gowin": 512}
 # Registers, loader and counters; link and UART; clock, reset and pins; boot from the flash.
@@ -57,13 +52,9 @@ _FIXED = {
         "board": Resources(luts=30, flip_flops=25),
         "boot": Resources(luts=160, flip_flops=95),
     },
-    "gowin": {
-        "accelerator": Resources(luts=770, flip_flops=370),
-        "link": Resources(luts=1130, flip_flops=480),
-        "board": Resources(luts=30, flip_flops=25),
-        "boot": Resources(luts=160, flip_flops=95),
-    },
 }
+# A Gowin chip has the same tables.
+_FIXED["gowin"] = _FIXED["ecp5"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,11 +67,14 @@ class Shortage:
         What the design needs, and what there is.
     of
         Of what, in the plural.
+    crowded
+        The chip has more; the limit is what can be placed and routed.
     """
 
     need: int
     limit: int
     of: str
+    crowded: bool = False
 
     @property
     def excess(self) -> float:
@@ -88,7 +82,8 @@ class Shortage:
         return self.need / self.limit if self.limit else float("inf")
 
     def __str__(self) -> str:
-        return f"{self.need} {self.of} of {self.limit}"
+        text = f"{self.need} {self.of} of {self.limit}"
+        return f"{text} that can be placed" if self.crowded else text
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -147,7 +142,8 @@ def memory_blocks(*, depth: int, width: int, family: str) -> int:
     """
     if depth * width < _SMALLEST[family]:
         return 0
-    return min(ceil_div(depth, rows) * ceil_div(width, bits) for rows, bits in _FORMS[family])
+    block = BLOCK_RAMS[family]
+    return min(ceil_div(depth, block.depth(bits)) * ceil_div(width, bits) for bits in block.widths)
 
 
 def row_memory_blocks(*, rows: int, row_bits: int, family: str) -> int:

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 from firmware.resident import contents_of
+from hw.block_ram import BLOCK_RAMS
 from hw.board_top import BoardTop
 from hw.boards import BOARDS, find_board
 from hw.build import Bitstream, build_bitstream
 from hw.contents import Contents
 from hw.design import Design, Fold
-from hw.patch.block_ram import BLOCK_RAMS
 from hw.patch.memories import placeholder_contents, stored_bits, stored_memories
 from hw.patch.memory_map import MemoryMap
 from hw.patch.patching import map_memories, packer_options, patch_bitstream, read_memories

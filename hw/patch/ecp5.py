@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.patch.block_ram import BLOCK_RAMS
+from hw.block_ram import BLOCK_RAMS
 from hw.patch.text_form import PACKED, TEXT, unpack
 from hw.patch.unpacked import BitstreamError, UnpackedBitstream
 
@@ -117,7 +117,8 @@ class Ecp5Bitstream(UnpackedBitstream):
             words = np.array(
                 [int(word, 16) for line in form.section(place) for word in line.split()]
             )
-            if not np.array_equal(words[:, None] >> np.arange(_WORD_BITS) & 1, bits.reshape(-1, 9)):
+            read = words[:, None] >> np.arange(_WORD_BITS) & 1
+            if not np.array_equal(read, bits.reshape(-1, _WORD_BITS)):
                 raise BitstreamError(
                     f"Block RAM {place} of {self._path} must be what ecpunpack reads, and is not"
                 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.patch.block_ram import BLOCK_RAMS
+from hw.block_ram import BLOCK_RAMS
 from hw.patch.unpacked import BitstreamError, UnpackedBitstream
 
 __all__ = ["GowinBitstream"]

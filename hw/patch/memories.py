@@ -7,7 +7,7 @@ import random
 import numpy as np
 
 from hw.contents import Contents, resident_head_bytes
-from hw.design import Design
+from hw.design import Design, ceil_div
 from hw.intensity_table import table_entry, table_entry_bits
 from hw.row_memory import column_bits
 from hw.write_target import WriteTarget, write_targets
@@ -64,7 +64,7 @@ def stored_bits(contents: Contents, design: Design) -> dict[str, np.ndarray]:
         values[_name(target)] = rows
     bits = {}
     for memory in stored_memories(design):
-        size = -(-memory.row_bits // 8)
+        size = ceil_div(memory.row_bits, 8)
         raw = b"".join(row.to_bytes(size, "little") for row in values[memory.name])
         packed = np.frombuffer(raw, np.uint8).reshape(memory.rows, size)
         bits[memory.name] = np.unpackbits(packed, axis=1, count=memory.row_bits, bitorder="little")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.block_ram import BLOCK_RAMS, BlockRam
 from hw.design import Design
-from hw.patch.block_ram import BLOCK_RAMS, BlockRam
 from hw.patch.memories import StoredMemory, stored_memories
 
 __all__ = ["MapError", "MemoryMap", "MemoryPiece", "find_pieces"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.block_ram import BLOCK_RAMS
 from hw.contents import Contents, check_contents
 from hw.design import Design
-from hw.patch.block_ram import BLOCK_RAMS
 from hw.patch.ecp5 import Ecp5Bitstream
 from hw.patch.gowin import GowinBitstream
 from hw.patch.ice40 import Ice40Bitstream

@@ -22,7 +22,7 @@ class UnpackedBitstream(abc.ABC):
     ----------
     blocks
         Contents of each block RAM by its place: uint8 of 0 and 1, numbered as in
-        `hw.patch.block_ram`.
+        `hw.block_ram`.
     rest
         Everything else that the bitstream says.
     """

@@ -9,7 +9,7 @@ import numpy as np
 from apycula import bslib
 from apycula.chipdb import load_chipdb
 
-from hw.patch.block_ram import BLOCK_RAMS
+from hw.block_ram import BLOCK_RAMS
 from hw.tools import run_tool
 
 __all__ = ["CASES", "CHIP", "blank", "random_blocks"]

@@ -8,7 +8,6 @@ import pytest
 from apycula import bslib, gowin_pack
 from apycula.chipdb import load_chipdb
 
-from hw.patch.block_ram import BLOCK_RAMS
 from hw.patch.ecp5 import Ecp5Bitstream
 from hw.patch.gowin import GowinBitstream
 from hw.patch.ice40 import Ice40Bitstream
@@ -98,19 +97,3 @@ def test_a_program_that_reads_something_else_is_heard(tmp_path):
     opened.blocks["4"][7] = 1
     with pytest.raises(BitstreamError, match=r"^Block RAM 4 of .* must be what ecpunpack reads"):
         opened.cross_check()
-
-
-def test_words_of_block_rams():
-    small, large = BLOCK_RAMS["ice40"], BLOCK_RAMS["ecp5"]
-    assert [small.depth(width) for width in small.widths] == [256, 512, 1024, 2048]
-    assert [large.depth(width) for width in large.widths] == [512, 1024, 2048, 4096, 8192, 16384]
-    assert small.places(4)[2].tolist() == [8, 9, 10, 11]
-    assert large.places(36)[1].tolist() == list(range(36, 72))
-    # The ninth bit of a byte is out of reach of narrow words.
-    assert large.places(4)[:3].tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [9, 10, 11, 12]]
-    for block in (small, large):
-        for width in block.widths:
-            places = block.places(width)
-            assert places.shape == (block.depth(width), width)
-            assert len(set(places.ravel().tolist())) == places.size
-            assert places.max() < block.bits

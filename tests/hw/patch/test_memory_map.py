@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from firmware.resident import contents_of
+from hw.block_ram import BLOCK_RAMS
 from hw.contents import check_contents, resident_head_bytes
 from hw.design import Design
-from hw.patch.block_ram import BLOCK_RAMS
 from hw.patch.memories import StoredMemory, placeholder_contents, stored_bits, stored_memories
 from hw.patch.memory_map import MapError, MemoryMap, MemoryPiece, find_pieces
 from hw.write_target import write_targets

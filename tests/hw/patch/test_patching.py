@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from firmware.resident import contents_of
+from hw.block_ram import BLOCK_RAMS
 from hw.boards import find_board
 from hw.patch import patching
-from hw.patch.block_ram import BLOCK_RAMS
 from hw.patch.memories import placeholder_contents, stored_bits, stored_memories
 from hw.patch.memory_map import MapError, MemoryMap, find_pieces
 from hw.patch.patching import (
