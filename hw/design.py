@@ -21,6 +21,7 @@ from model.encoding import Encoding
 
 __all__ = [
     "CapacityError",
+    "SPRAM_ROWS",
     "Design",
     "Fold",
     "LayerDesign",
@@ -29,6 +30,9 @@ __all__ = [
     "index_bits",
     "signed_bits",
 ]
+
+#: Words of 16 bits of an SPRAM block (UP5K).
+SPRAM_ROWS = 16384
 
 _INPUTS = ("pixels", "words", "events")
 _ENCODINGS = ("latency", "rate", "events", "series")
@@ -127,9 +131,9 @@ class Design:
                     f"inputs_per_cycle {width} of layer {index}, not {times}"
                 )
         spram = self.layers[self.spram_layer]
-        if self.weight_memory == "spram" and spram.rows > 16384:
+        if self.weight_memory == "spram" and spram.rows > SPRAM_ROWS:
             raise ValueError(
-                f"weight_memory spram must have at most 16384 rows, not {spram.rows} rows"
+                f"weight_memory spram must have at most {SPRAM_ROWS} rows, not {spram.rows} rows"
             )
         if self.is_stepwise:
             check_stepwise(self)

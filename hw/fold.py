@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from hw.boards import Board, find_board
 from hw.design import CapacityError, Design, Fold, ceil_div
 from hw.estimate import Estimate, Shortage, estimate
+from hw.fold_choices import fits_spram, lane_counts
 from hw.step_fold import step_designs
 from model.description import Network, Readout
 
@@ -21,7 +22,6 @@ _INTAKES = {
     "ecp5": ((4, 16, 2), (4, 4, 2), (4, 4, 1), (2, 2, 1)),
     "gowin": ((4, 4, 2), (4, 4, 1), (2, 2, 1)),
 }
-_SPRAM_ROWS = 16384
 # Of an iCE40's cells, by estimate. Single-spike designs come out 2 % above theirs. Stepwise ones
 # without a Legendre memory have many lanes with a state each, and fuller ones were not placed.
 _FULL_PERCENT = {"single-spike": 98, "stepwise": 85, "behind a memory": 99}
@@ -75,7 +75,6 @@ def default_design(
     """
     board = find_board("icebreaker" if board_name is None else board_name)
     portable = board_name is None or resident
-    shortages: list[Shortage] = []
     designs: Iterator[Design]
     if networks[0].is_stepwise:
         designs = step_designs(
@@ -88,22 +87,17 @@ def default_design(
             _design(networks, board, lanes, intake, sample_input, readouts, portable=portable)
             for readouts in _readout_choices(networks)
             for intake in _INTAKES[board.family]
-            for lanes in _lane_counts(networks, board)
+            for lanes in lane_counts(_most_neurons(networks), _WIDEST[board.family])
         )
-    tried: list[Design] = []
-    for design in designs:
-        if board_name is None:
-            return design
-        spare = _SPARE_PERCENT if flash is None else 0
-        shortage = _shortage(design, board, flash=flash is not False, spare=spare)
-        if shortage is None:
-            return design
-        tried.append(design)
-        shortages.append(shortage)
-    if flash is None:
-        shortages.clear()
+    if board_name is None:
+        return next(designs)
+    tried = list(designs)
+    # With the boot from flash where it fits, with room to spare if nobody asked for it.
+    choices = ((True, _SPARE_PERCENT), (False, 0)) if flash is None else ((flash, 0),)
+    for boots, spare in choices:
+        shortages = []
         for design in tried:
-            shortage = _shortage(design, board, flash=False)
+            shortage = _shortage(design, board, flash=boots, spare=spare)
             if shortage is None:
                 return design
             shortages.append(shortage)
@@ -136,9 +130,8 @@ def _crowding(design: Design, board: Board, found: Estimate, spare: int) -> Shor
     if board.family == "gowin":
         limit = found.available.flip_flops * _FULL_GOWIN_PERCENT // 100
         flip_flops = found.total.flip_flops
-        return (
-            Shortage(need=flip_flops, limit=limit, of="flip-flops") if flip_flops > limit else None
-        )
+        short = Shortage(need=flip_flops, limit=limit, of="flip-flops", crowded=True)
+        return short if flip_flops > limit else None
     if board.family != "ice40":
         return None
     kind = "stepwise" if design.is_stepwise else "single-spike"
@@ -147,33 +140,25 @@ def _crowding(design: Design, board: Board, found: Estimate, spare: int) -> Shor
         percent -= spare
     limit = found.available.luts * percent // 100
     luts = found.total.luts
-    return Shortage(need=luts, limit=limit, of="LUTs") if luts > limit else None
+    short = Shortage(need=luts, limit=limit, of="LUTs", crowded=True)
+    return short if luts > limit else None
 
 
-def _lane_counts(networks: Sequence[Network], board: Board) -> Iterator[int]:
-    """Lanes of the hidden layers from most to fewest, the last block of neurons well filled."""
-    neurons = max(
+def _most_neurons(networks: Sequence[Network]) -> int:
+    """Neurons of the largest hidden layer; of the only layer where there is no other."""
+    return max(
         (layer.neurons for network in networks for layer in network.layers[:-1]),
         default=networks[0].layers[-1].neurons,
     )
-    quantum = 8
-    before = 0
-    for blocks in range(1, neurons + 1):
-        lanes = quantum * ceil_div(ceil_div(neurons, blocks), quantum)
-        if lanes == before or lanes > _WIDEST[board.family]:
-            continue
-        before = lanes
-        yield lanes
-        if lanes == quantum:
-            return
 
 
 def _readout_choices(networks: Sequence[Network]) -> Iterator[tuple[Readout, ...]]:
     """Readouts that can be chosen at run time: those of the shipped networks, then only ours."""
     own = {network.readout for network in networks}
     both = {Readout.FIRST_SPIKE, Readout.SUMMED_POTENTIAL}
-    for wanted in (own | both, own):
-        yield tuple(readout for readout in Readout if readout in wanted)
+    yield tuple(readout for readout in Readout if readout in own | both)
+    if not own >= both:
+        yield tuple(readout for readout in Readout if readout in own)
 
 
 def _design(
@@ -206,8 +191,6 @@ def _design(
         store_banks=banks,
         readouts=readouts,
     )
-    first = design.layers[0]
-    fits_spram = first.rows <= _SPRAM_ROWS and first.row_bits <= 16 * board.spram_blocks
-    if fits_spram and not portable:
+    if fits_spram(design.layers[0], board) and not portable:
         return dataclasses.replace(design, weight_memory="spram")
     return design

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from hw.boards import Board
 from hw.design import Design, Fold, ceil_div
+from hw.fold_choices import fits_spram, lane_counts
 from model.description import EventEncoding, Network, RateEncoding
 
 __all__ = ["step_designs"]
@@ -15,8 +16,6 @@ _WIDEST = {"ice40": 64, "ecp5": 128, "gowin": 64}
 # Behind a Legendre memory, whose one multiplier takes most of the time; also of the last layer.
 _WIDEST_BEHIND_MEMORY = {"ice40": 32, "ecp5": 64, "gowin": 32}
 _LAST_BEHIND_MEMORY = 2
-_QUANTUM = 8
-_SPRAM_ROWS = 16384
 
 
 def step_designs(
@@ -61,7 +60,7 @@ def step_designs(
     widest = (_WIDEST_BEHIND_MEMORY if behind_memory else _WIDEST)[board.family]
     last = _LAST_BEHIND_MEMORY if behind_memory else 16
     hidden = max(neurons[:-1], default=neurons[-1])
-    for lanes in _lane_counts(hidden, _QUANTUM, widest):
+    for lanes in lane_counts(hidden, widest):
         folds = [
             Fold(
                 lanes=min(lanes, width * ceil_div(count, width)),
@@ -89,26 +88,9 @@ def _is_rate(networks: Sequence[Network]) -> bool:
     return isinstance(networks[0].encoding, RateEncoding)
 
 
-def _lane_counts(neurons: int, quantum: int, widest: int) -> Iterator[int]:
-    """Lanes from most to fewest, the last block of neurons well filled."""
-    before = 0
-    for blocks in range(1, neurons + 1):
-        lanes = quantum * ceil_div(ceil_div(neurons, blocks), quantum)
-        if lanes == before or lanes > widest:
-            continue
-        before = lanes
-        yield lanes
-        if lanes == quantum:
-            return
-
-
 def _in_spram(design: Design, board: Board) -> Design:
     """The layer with most weights in SPRAM, if the board has some and the rows fit."""
-    fitting = [
-        index
-        for index, layer in enumerate(design.layers)
-        if layer.row_bits <= 16 * board.spram_blocks and layer.rows <= _SPRAM_ROWS
-    ]
+    fitting = [index for index, layer in enumerate(design.layers) if fits_spram(layer, board)]
     if not fitting:
         return design
     largest = max(

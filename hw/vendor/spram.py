@@ -4,12 +4,11 @@
 from amaranth import Cat, ClockSignal, Const, Instance, Module, Signal
 from amaranth.lib import wiring
 
-from hw.design import ceil_div
+from hw.design import SPRAM_ROWS, ceil_div
 from hw.row_memory import row_memory_signature
 
 __all__ = ["SpramRowMemory"]
 
-_DEPTH = 16384
 _WIDTH = 16
 
 
@@ -34,8 +33,8 @@ class SpramRowMemory(wiring.Component):
     """
 
     def __init__(self, *, rows: int, row_bits: int) -> None:
-        if rows > _DEPTH:
-            raise ValueError(f"SPRAM rows must be at most {_DEPTH}, not {rows}")
+        if rows > SPRAM_ROWS:
+            raise ValueError(f"SPRAM rows must be at most {SPRAM_ROWS}, not {rows}")
         self._rows = rows
         self._row_bits = row_bits
         super().__init__(row_memory_signature(rows=rows, row_bits=row_bits))

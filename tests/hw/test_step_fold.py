@@ -118,6 +118,12 @@ def test_icebreaker_holds_the_permuted_digits() -> None:
     assert (found.shortage, found.total.ram_blocks, found.total.spram_blocks) == (None, 30, 1)
 
 
+def test_a_chip_that_would_be_too_full_is_said_to_be() -> None:
+    text = r"that takes \d+ LUTs of 4488 that can be placed$"
+    with pytest.raises(CapacityError, match=text):
+        default_design([zoo.load("bisnn-nmnist")], "icebreaker", flash=True)
+
+
 def test_a_loop_goes_input_by_input() -> None:
     network = make_recurrent(seed=1, order=12, channels=12, hidden=40, classes=9, steps=29)
     board = find_board("ulx3s-25f")
