@@ -258,11 +258,11 @@ class FrameProcessor(wiring.Component):
                     with m.Case(FrameType.WRITE):
                         where = argument[2:8]
                         m.d.sync += address.eq(where)
-                        with m.If(boots(where)):
-                            m.d.sync += missing.eq(0)  # the image that another host was sending
                         out_of_range = is_out_of_range(
                             where, number, divisor=self._divisor, slots=self._slots
                         )
+                        with m.If(boots(where) & ~out_of_range):
+                            m.d.sync += missing.eq(0)  # the image that another host was sending
                         with m.If(out_of_range):
                             refuse(RefusalReason.VALUE)
                         with m.Elif(changes_speed(where)):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images over the link: whole, repeated, cut, altered, dropped."""
 
+import pytest
+
 from firmware.image import device_image
 from firmware.link import Frame, encode_frame
 from hw.image_layout import LoadError
@@ -77,6 +79,26 @@ def test_a_cut_load_leaves_no_network_and_the_next_load_works():
         assert {reply.type for reply in replies} == {FrameType.DONE}
         found = result(await host.request(FrameType.SAMPLE, sample))
         assert found[:2] == reference(NETWORK, sample)
+
+    converse(design, talk)
+
+
+@pytest.mark.parametrize("name", ["link", "boot"])
+def test_a_refused_write_leaves_a_load_alone(name):
+    design = design_for([NETWORK])
+    image = device_image(NETWORK, design)
+
+    async def talk(host):
+        await host.request(FrameType.LOAD_BEGIN, pack(LoadBegin, length=len(image)))
+        for remaining, part in ((len(image), image[:90]), (len(image) - 90, image[90:])):
+            # The link is no serial line, and there is no flash.
+            write = pack(WriteRequest, address=register_address(name), value=2)
+            reply = await host.request(FrameType.WRITE, write)
+            assert refusal(reply) == (RefusalReason.VALUE, 0)
+            body = pack(LoadData, remaining=remaining) + part
+            assert (await host.request(FrameType.LOAD_DATA, body)).type is FrameType.DONE
+        assert (await host.request(FrameType.LOAD_END)).type is FrameType.DONE
+        assert await registers(host, "fingerprint", 2) == [NETWORK.fingerprint(), 2]
 
     converse(design, talk)
 
