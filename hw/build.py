@@ -7,7 +7,6 @@ renamed, so that a file of that name is always a whole one that met its timing.
 
 import dataclasses
 import json
-import os
 import re
 import shutil
 import time
@@ -22,6 +21,7 @@ from hw.on_board import OnBoard
 from hw.pll import PllSetting, choose_pll
 from hw.report import PlaceReport, Resources, read_netlist, read_place_report
 from hw.tools import find_tool, run_tool
+from hw.whole_file import whole_file
 
 __all__ = ["Attempt", "Bitstream", "TimingError", "build_bitstream", "part_of"]
 
@@ -220,7 +220,8 @@ def build_bitstream(
         if tried[-1].met:
             on_stage("bitstream")
             run_tool(commands[2], folder=folder, native=native, deadline=deadline)
-            _publish(folder / f"{_NAME}{board.bitstream_suffix}", path)
+            with whole_file(path) as temporary:
+                shutil.copyfile(folder / f"{_NAME}{board.bitstream_suffix}", temporary)
             return Bitstream(
                 path=path,
                 board=board,
@@ -272,13 +273,3 @@ def _prepare(
     )
     plan.extract(str(folder))
     return json.loads(plan.files[f"build_{_NAME}.json"])["commands"]
-
-
-def _publish(made: Path, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        shutil.copyfile(made, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

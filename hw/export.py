@@ -16,6 +16,7 @@ from hw.export_top import ExportTop, bundle_fields, export_ports
 from hw.register_map import register_rows
 from hw.spike_word import output_record, sample_beat
 from hw.step_shapes import neuron_state
+from hw.whole_file import whole_file
 
 __all__ = ["export", "side_file", "to_verilog"]
 
@@ -134,11 +135,7 @@ def export(
         + "\n",
     }
     for path, text in texts.items():
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            part.write_text(text)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole_file(path) as temporary:
+            temporary.write_text(text)
     verilog_path, json_path = texts
     return verilog_path, json_path

@@ -17,6 +17,7 @@ from hw.patch.ice40 import Ice40Bitstream
 from hw.patch.memories import stored_bits, stored_memories
 from hw.patch.memory_map import MapError, MemoryMap, find_pieces
 from hw.patch.unpacked import BitstreamError, UnpackedBitstream
+from hw.whole_file import whole_file
 
 __all__ = [
     "Patched",
@@ -197,9 +198,7 @@ def patch_bitstream(path: Path, memory_map: MemoryMap, contents: Contents, out: 
         memory = memories[piece.memory]
         rows, columns = piece.rows(memory, block), piece.columns(memory)
         changed[piece.place][piece.places(memory, block)] = wanted[piece.memory][rows, columns]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f"{out.name}.{os.getpid()}.part")
-    try:
+    with whole_file(out) as temporary:
         unpacked.save(temporary, changed)
         found = read_memories(temporary, memory_map)
         for name, bits in wanted.items():
@@ -208,9 +207,6 @@ def patch_bitstream(path: Path, memory_map: MemoryMap, contents: Contents, out: 
                     f"Memory {name} must read back from the patched file as it was written, and "
                     "does not; nothing was written"
                 )
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
     return Patched(
         path=out,
         blocks=len(memory_map.places),

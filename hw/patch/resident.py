@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a bitstream with placeholders to one with a network, and the map for further ones."""
 
-import os
 from pathlib import Path
 
 from hw.build import Bitstream
 from hw.contents import Contents
 from hw.design import Design
 from hw.patch.patching import Patched, map_memories, map_path, packer_options, patch_bitstream
+from hw.whole_file import whole_file
 
 __all__ = ["finish_resident"]
 
@@ -45,11 +45,6 @@ def finish_resident(
         contents=placeholders,
     )
     patched = patch_bitstream(made.path, mapped, contents, path)
-    beside = map_path(path)
-    temporary = beside.with_name(f"{beside.name}.{os.getpid()}.part")
-    try:
+    with whole_file(map_path(path)) as temporary:
         temporary.write_text(mapped.to_json(), encoding="utf-8")
-        temporary.replace(beside)
-    finally:
-        temporary.unlink(missing_ok=True)
     return patched
