@@ -15,6 +15,7 @@ from hw.link.packets import CRC_BYTES
 from hw.structures import field_spans, size_of, span_text
 
 __all__ = [
+    "ADDRESS_BITS",
     "IMAGE_OFFSET",
     "SLOT_MAGIC",
     "SLOT_VERSION",
@@ -31,7 +32,8 @@ SLOT_VERSION = 1
 #: Bytes from the beginning of a slot to its device image: the smallest erase sector.
 IMAGE_OFFSET = 0x1000
 
-_ADDRESS_BITS = 24
+#: Bits of an address in the flash.
+ADDRESS_BITS = 24
 
 
 class SlotHeader(data.Struct):
@@ -79,16 +81,17 @@ class FlashMap:
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
-            ("Slot bytes", self.slot_bytes, 2 * IMAGE_OFFSET, 1 << _ADDRESS_BITS),
+            ("Slot bytes", self.slot_bytes, 2 * IMAGE_OFFSET, 1 << ADDRESS_BITS),
             ("Slots", self.slots, 1, 128),
         ):
             if not least <= value <= most or value & (value - 1):
                 raise ValueError(f"{name} must be a power of two in {least}..{most}, not {value!r}")
         size = self.slots * self.slot_bytes
-        if self.first_slot % size or not 0 <= self.first_slot <= (1 << _ADDRESS_BITS) - size:
+        most = (1 << ADDRESS_BITS) - size
+        if self.first_slot % size or not 0 <= self.first_slot <= most:
             raise ValueError(
-                f"First slot must be a multiple of {size:#x} below {(1 << _ADDRESS_BITS) - size:#x}"
-                f", not {self.first_slot:#x}"
+                f"First slot must be a multiple of {size:#x} in 0..{most:#x}, "
+                f"not {self.first_slot:#x}"
             )
 
     @property

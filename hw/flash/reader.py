@@ -8,11 +8,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from hw.flash.layout import ADDRESS_BITS
+
 __all__ = ["FlashPins", "FlashReader"]
 
 # Release from power-down, which the tools of iCE40 leave a flash in; and read.
 _WAKE, _READ = 0xAB, 0x03
-_ADDRESS_BITS = 24
 # Bits of a slot header are told apart.
 _PLACE_BITS = 8
 # Every 25-series flash reads with 0x03 at this clock, also behind slow pins.
@@ -80,7 +81,7 @@ class FlashReader(wiring.Component):
                 "pins": Out(FlashPins()),
                 "select": In(1),
                 "wake": In(1),
-                "address": In(_ADDRESS_BITS),
+                "address": In(ADDRESS_BITS),
                 "is_awake": Out(1),
                 "valid": Out(1),
                 "bit": Out(1),

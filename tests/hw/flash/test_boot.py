@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
 import random
-import zlib
 
 import pytest
 
@@ -153,10 +152,7 @@ def test_a_network_is_written_and_the_cable_pulled_at_any_byte():
 
     async def play(board):
         for content in [*contents, new]:
-            board.model.content = running[: MAP.address(0)] + running[MAP.address(0) :].ljust(
-                MAP.slot_bytes, b"\xff"
-            )
-            board.model.content += content
+            board.model.content = running.ljust(TWO.address(1), b"\xff") + content
             await board.pulse("reset")
             await board.boot()
             if content == new:
@@ -164,7 +160,6 @@ def test_a_network_is_written_and_the_cable_pulled_at_any_byte():
             else:
                 assert board.held() == booted(0)
 
-    assert zlib.crc32(new) != zlib.crc32(old)
     powered(play, running, flash=TWO)
 
 
@@ -294,7 +289,7 @@ def test_maps_that_cannot_be():
         ({"slots": 3}, "Slots must be a power of two in 1..128, not 3"),
         (
             {"first_slot": 0x100000},
-            "First slot must be a multiple of 0x200000 below 0xe00000, not 0x100000",
+            r"First slot must be a multiple of 0x200000 in 0\.\.0xe00000, not 0x100000",
         ),
     ):
         with pytest.raises(ValueError, match=f"^{text}$"):
