@@ -23,9 +23,6 @@ from hw.stream_register import StreamRegister
 
 __all__ = ["LINKS", "BoardTop"]
 
-#: Kinds of links.
-LINKS = ("uart", "spi")
-
 _LINK_PORTS = {
     "uart": {"rx": In(1, init=1), "tx": Out(1, init=1)},
     "spi": {
@@ -36,6 +33,8 @@ _LINK_PORTS = {
         "cipo_enable": Out(1),
     },
 }
+#: Kinds of links.
+LINKS = tuple(_LINK_PORTS)
 
 
 class BoardTop(wiring.Component):
@@ -148,8 +147,10 @@ class BoardTop(wiring.Component):
             whole_frames=self._link == "spi",
         )
         m.d.comb += accelerator.errors.eq(link.errors)
-        add_line = self._add_serial_line if self._link == "uart" else self._add_spi
-        add_line(m, link, accelerator)
+        if self._link == "uart":
+            self._add_serial_line(m, link, accelerator)
+        else:
+            self._add_spi(m, link)
         connect(m, link.bus, accelerator.bus)
         measured = Signal()  # of the record that waits below
         for port in STATUS_PORTS:
@@ -209,7 +210,7 @@ class BoardTop(wiring.Component):
         with m.If(receiver.overrun):
             m.d.comb += accelerator.errors.overrun.eq(1)
 
-    def _add_spi(self, m: Module, link: Link, _accelerator: Accelerator) -> None:
+    def _add_spi(self, m: Module, link: Link) -> None:
         m.submodules.spi = spi = SpiPeripheral()
         connect(m, spi.o, link.i)
         connect(m, link.o, spi.i)

@@ -17,8 +17,9 @@ class LineSpeed(wiring.Component):
     """Keeps the clock cycles a bit that a host has chosen, as long as frames come through.
 
     `PATIENCE` bad events without a good frame between them bring the built speed back. A zero at
-    that speed is longer than a byte at any other that can be chosen, so it misses its stop bit: a
-    host that finds no answer sends so many zeros at the built speed, and the board is there again.
+    that speed is longer than a byte at one that is faster by a tenth or more, so it misses its stop
+    bit: a host that finds no answer sends so many zeros at the built speed, and the board is there
+    again. Speeds nearer than that are not worth a change, and hosts choose none of them.
 
     Parameters
     ----------
