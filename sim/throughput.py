@@ -15,6 +15,7 @@ import numpy as np
 from firmware.batch import sample_bodies
 from firmware.driver import Device
 from hw.design import Design
+from hw.link.uart_receiver import divisor_for
 from model.description import Network
 from model.events import Events
 from sim.choice import Choice
@@ -129,8 +130,13 @@ def measure_link(
         Members and seed.
     cache
         Folder of compiled boards.
+
+    Raises
+    ------
+    ValueError
+        If the clock is too slow or too fast for the speed.
     """
-    divisor = max(2, round(clock_hz / baud))
+    divisor = divisor_for(clock_hz, baud)
     turnaround = max(1, clock_hz // 1000 if turnaround is None else turnaround)
     choice = choice or Choice()
     with VirtualBoard(

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serial line to bytes."""
 
+import math
+
 from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["UartReceiver", "check_divisor"]
+__all__ = ["UartReceiver", "check_divisor", "divisor_for"]
 
 
 def check_divisor(divisor: object) -> int:
@@ -14,6 +16,23 @@ def check_divisor(divisor: object) -> int:
     if not isinstance(divisor, int) or not 2 <= divisor < 1 << 16:
         raise TypeError(f"Divisor must be an integer in 2..65535, not {divisor!r}")
     return divisor
+
+
+def divisor_for(clock_hz: float, baud: int) -> int:
+    """Clock cycles a bit that come nearest to a speed.
+
+    Raises
+    ------
+    ValueError
+        If the clock is too slow or too fast for it.
+    """
+    least, most = math.ceil(clock_hz / ((1 << 16) - 1)), int(clock_hz / 2)
+    if not least <= baud <= most:
+        raise ValueError(
+            f"Bits a second must be in {least}..{most} with a clock of {clock_hz / 1e6:g} MHz, "
+            f"not {baud!r}"
+        )
+    return round(clock_hz / baud)
 
 
 class UartReceiver(wiring.Component):

@@ -5,7 +5,7 @@ import pytest
 from amaranth import Module
 from amaranth.lib import wiring
 
-from hw.link.uart_receiver import UartReceiver
+from hw.link.uart_receiver import UartReceiver, divisor_for
 from hw.link.uart_transmitter import UartTransmitter
 from tests.hw.refused import refused
 from tests.hw.streams import get, put, run
@@ -131,6 +131,20 @@ def test_a_byte_that_nobody_takes_is_kept_and_the_next_is_lost():
 def test_divisors_that_cannot_be(kind, divisor):
     text = refused(kind, TypeError, divisor=divisor)
     assert text == f"Divisor must be an integer in 2..65535, not {divisor!r}"
+
+
+@pytest.mark.parametrize(
+    ("clock_hz", "least", "most"), [(12e6, 184, 6_000_000), (131_070, 2, 65_535), (5, 1, 2)]
+)
+def test_speeds_that_a_clock_can_have(clock_hz, least, most):
+    assert 2 <= divisor_for(clock_hz, most) <= divisor_for(clock_hz, least) <= 65535
+    for baud in (-1, 0, least - 1, most + 1):
+        with pytest.raises(ValueError, match="^Bits a second must be in ") as caught:
+            divisor_for(clock_hz, baud)
+        assert str(caught.value) == (
+            f"Bits a second must be in {least}..{most} with a clock of {clock_hz / 1e6:g} MHz, "
+            f"not {baud}"
+        )
 
 
 def test_divisor_is_kept():
