@@ -220,7 +220,7 @@ def _flash_blocks(board: Board, facts: dict[str, Any]) -> list[str]:
             f"popspike flash {network} --board {name}",
             f"popspike flash {network} --board {name} --networks-only --port auto",
         ),
-        "By hand, with a slot's bytes in `slot0.bin`:",
+        "By hand, with the `slot0.bin` that `popspike flash` leaves beside the bitstream:",
         _shell(
             _line(board.programmer.flash, f"bitstream{board.bitstream_suffix}"),
             _line(board.programmer.data, "slot0.bin", offset=slot),

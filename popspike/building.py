@@ -73,6 +73,7 @@ def build_design(
     from hw.build import build_bitstream
     from hw.estimate import bandwidth_share, estimate
     from hw.flash.layout import FlashMap
+    from hw.link.uart_receiver import divisor_for
     from hw.on_board import check_pins
     from hw.patch.memories import placeholder_contents
     from hw.patch.patching import map_path
@@ -81,6 +82,9 @@ def build_design(
 
     chosen = find_board(board)
     check_pins(chosen, link)
+    if link == "uart":
+        # Before old files go; the clock that comes out is checked again.
+        divisor_for(1e6 * (clock_mhz or chosen.target_mhz), baud)
     bitstream = folder / f"{name}{chosen.bitstream_suffix}"
     # What an earlier build left says nothing of this one.
     for old in (bitstream, map_path(bitstream)):
@@ -92,7 +96,7 @@ def build_design(
         board=chosen,
         make_top=lambda clock_hz: BoardTop(
             design=design,
-            divisor=round(clock_hz / baud) if link == "uart" else None,
+            divisor=divisor_for(clock_hz, baud) if link == "uart" else None,
             clock_hz=round(clock_hz),
             link=link,
             flash=flash_map,
@@ -122,6 +126,7 @@ def build_design(
     share = bandwidth_share(bits=pace.weight_bits, cycles=pace.cycles_per_image, board=chosen)
     facts = {
         "bitstream": str(bitstream),
+        "bitstream_bytes": bitstream.stat().st_size,
         "resident": None if resident is None else f"{resident.fingerprint():#010x}",
         "board": board,
         "reason": reason,

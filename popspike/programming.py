@@ -40,7 +40,8 @@ def read_built(bitstream: Path, board: str) -> Built:
     FileNotFoundError
         If bitstream or report are not there.
     ValueError
-        If the report is not one of `popspike build`, or of another board or bitstream.
+        If the report is not one of `popspike build`, or of another board or bitstream; or if the
+        bitstream is not as long as it was.
     """
     report = bitstream.with_name("report.json")
     for noun, path in (("Bitstream", bitstream), ("Report of the bitstream", report)):
@@ -52,6 +53,7 @@ def read_built(bitstream: Path, board: str) -> Built:
     try:
         facts: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
         design, flash = Design.from_json(facts["design"]), facts["flash"]
+        length = int(facts["bitstream_bytes"])
         built = Built(
             bitstream=bitstream,
             design=design,
@@ -65,6 +67,11 @@ def read_built(bitstream: Path, board: str) -> Built:
     ):
         if wanted != value:
             raise ValueError(f"{noun} of {report} must be {wanted}, not {value}")
+    if bitstream.stat().st_size != length:
+        raise ValueError(
+            f"{bitstream} must have the {length} bytes that were built, not "
+            f"{bitstream.stat().st_size}: build it again"
+        )
     return built
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`popspike boards`: what bitstreams are built for, and what is known of each board."""
 
+import itertools
 from typing import Annotated, Any
 
 import typer
@@ -113,7 +114,7 @@ def board_facts(name: str) -> dict[str, Any]:
     built = recorded_builds().get(f"{chosen.name}-{name}")
     booted = next(
         each.name
-        for each in fits(name)
+        for each in itertools.chain([chosen], fits(name))
         if each.design is not None and boots_from_flash(each.design, name)
     )
     return {

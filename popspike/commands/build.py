@@ -40,7 +40,7 @@ def build(
         Path | None, typer.Option("--output", "-o", help="Folder; default: build/NET-BOARD.")
     ] = None,
     baud: Annotated[
-        int, typer.Option(help="Bits a second of the serial line after reset.")
+        int, typer.Option(min=1, help="Bits a second of the serial line after reset.")
     ] = 115200,
     link: Annotated[
         str, typer.Option(help="uart, or spi where the board has pins for it.")
@@ -83,13 +83,12 @@ def build(
 
     popspike build largest --board tang-nano-9k
     """
-    from hw.design import CapacityError
     from hw.fold import boots_from_flash, default_design
 
     reason = ""
     if network == [LARGEST]:
         if members is not None or resident:
-            raise CapacityError("Network must be named with --members or --resident, not 'largest'")
+            raise ValueError("Network must be named with --members or --resident, not 'largest'")
         chosen, larger = largest_fit(board, flash=flash)
         network, reason = [chosen.name], reason_text(chosen, larger)
     networks = [find_network(name) for name in network]

@@ -70,6 +70,10 @@ def flash(
     """
     target = Target(board=board, ports=tuple(port or ()), baud=baud)
     if boot is not None:
+        if network:
+            raise ValueError("Networks must be left out with --boot, which writes none")
+        if target.is_simulated:
+            raise ValueError("Board must be one with a flash, and not simulated, for --boot")
         _boot(target, boot, json=json)
         return
     names = list(network or ())

@@ -193,6 +193,8 @@ def test_doctor_says_what_to_type(popspike: Command, monkeypatch: pytest.MonkeyP
         (("eval", "{network}", "-d", "{data}", "--part", "dev"), "Part must be one of train, val"),
         (("generate", "{network}", "-b", "arty"), "Board must be one of icebreaker, "),
         (("build", "{network}", "-b", "arty"), "Board must be one of icebreaker, "),
+        (("build", "{network}", "-d", "{data}", "--baud", "9"), "Bits a second must be in 458..15"),
+        (("bench", "{network}", "-d", "{data}", "--baud", "9"), "Bits a second must be in 184..60"),
         (("verify", "{network}", "-d", "{data}", "-b", "arty"), "Board must be one of icebr"),
         (("run", "{network}", "-b", "arty"), "Board must be one of virtual, auto, icebreaker, "),
         (("load", "{network}", "--port", "/dev/gone"), "Cannot open serial port /dev/gone"),

@@ -40,6 +40,7 @@ def write_report(folder, built_design, **fields):
         "bitstream": "build/first-icebreaker/first-icebreaker.bin",
         "design": built_design.to_json(),
         "flash": dataclasses.asdict(MAP),
+        "bitstream_bytes": len(BITSTREAM),
     }
     (folder / "report.json").write_text(json.dumps(facts | fields))
 
@@ -154,6 +155,10 @@ def test_mistakes_are_named(popspike, built, tmp_path):
     text = error("second.safetensors")
     assert "Bitstream must be at build/second-icebreaker/second-icebreaker.bin, and is not" in text
     assert "run `popspike build NET --board icebreaker`" in text
+    text = "error: Networks must be left out with --boot, which writes none"
+    assert error("first.safetensors", "--boot", 1) == text
+    text = "error: Board must be one with a flash, and not simulated, for --boot"
+    assert error("--boot", 1, "--board", "virtual") == text
     assert error("first.safetensors", "--slot", 4) == "error: Slot must be in 0..3, not 4"
     many = ["first.safetensors"] * 5
     assert error(*many) == "error: Networks for the flash must be at most 4, not 5"
@@ -165,6 +170,7 @@ def test_mistakes_are_named(popspike, built, tmp_path):
         ({"board": "ulx3s-25f"}, "must be icebreaker, not ulx3s-25f"),
         ({"bitstream": "b/other.bin"}, "must be first-icebreaker.bin, not other.bin"),
         ({"flash": None}, "was built without a boot from flash; build it with --flash"),
+        ({"bitstream_bytes": 201}, "must have the 201 bytes that were built, not 200: build it"),
         ({"design": 7}, "report.json must be a report of `popspike build`"),
     ):
         write_report(folder, design, **fields)
