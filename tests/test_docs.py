@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [
     *ROOT.glob("*.md"),
     *(ROOT / "docs").glob("**/*.md"),
+    *(ROOT / "examples").glob("**/*.md"),
     ROOT / "model/samples/LICENSES.md",
 ]
 
