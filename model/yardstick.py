@@ -131,8 +131,8 @@ class SpikingYardstick(FloatLayers):
 #: A yardstick of any form.
 Yardstick = SpikingYardstick | LmuYardstick
 
-# Forms by the name that a file gives them; files without a name are of the first.
 _HALF_PEAK = float(np.finfo(np.float16).max)
+# Forms by the name that a file gives them; files without a name are of the first.
 _FORMS: dict[str, type[SpikingYardstick] | type[LmuYardstick]] = {
     "spiking": SpikingYardstick,
     "lmu": LmuYardstick,
