@@ -3,7 +3,6 @@
 
 import dataclasses
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from hw.boards import Board
 from hw.design import Design
 from hw.flash.layout import FlashMap
 
-__all__ = ["Built", "ProgrammerError", "commands_for", "read_built", "run_commands", "write_file"]
+__all__ = ["Built", "ProgrammerError", "commands_for", "read_built", "run_commands"]
 
 
 class ProgrammerError(RuntimeError):
@@ -73,17 +72,6 @@ def read_built(bitstream: Path, board: str) -> Built:
             f"{bitstream.stat().st_size}: build it again"
         )
     return built
-
-
-def write_file(path: Path, content: bytes) -> Path:
-    """Write a file beside its name and then rename it."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
 
 
 def commands_for(

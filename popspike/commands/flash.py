@@ -11,10 +11,11 @@ from firmware.driver import Device
 from firmware.flash import flash_file, generation_now, slot_image, slots_of, unused_slots
 from hw.boards import find_board
 from hw.flash.layout import FlashMap
+from model.tensor_file import whole_file
 from popspike.console import figures, out, print_json, stage, table
 from popspike.devices import BaudOption, PortOption, Target, TargetOption, open_device
 from popspike.options import JsonOption, find_network
-from popspike.programming import commands_for, read_built, run_commands, write_file
+from popspike.programming import commands_for, read_built, run_commands
 
 __all__ = ["flash"]
 
@@ -106,11 +107,11 @@ def flash(
                 "stands in no flash file; ask for --networks-only"
             )
         own = b"" if networks_only else path.read_bytes()
-        write_file(output, flash_file(own, images, flash=built.flash))
+        _write(output, flash_file(own, images, flash=built.flash))
         lines = []
     else:
         files = [
-            (built.flash.address(place), write_file(path.with_name(f"slot{place}.bin"), raw))
+            (built.flash.address(place), _write(path.with_name(f"slot{place}.bin"), raw))
             for place, raw in images.items()
         ]
         lines = commands_for(chosen, files, bitstream=None if networks_only else path)
@@ -149,6 +150,12 @@ def _default_bitstream(network: str, board: str, suffix: str) -> Path:
     """Where `popspike build` puts it."""
     name = f"{Path(network).stem}-{board}"
     return Path("build") / name / f"{name}{suffix}"
+
+
+def _write(path: Path, content: bytes) -> Path:
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+    return path
 
 
 def _places(count: int, first: int | None, used: int | None, flash: FlashMap) -> list[int]:
