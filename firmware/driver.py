@@ -102,7 +102,7 @@ class Device(Requester):
         from firmware.discovery import find_one, open_port
 
         if port is not None:
-            return open_port(port, baud=baud)
+            return open_port(port, board=board, baud=baud)
         return find_one(board=board, baud=baud).device
 
     def raise_speed(self, *, most: int = SPEEDS[0]) -> int:
@@ -274,7 +274,7 @@ class Device(Requester):
         # Parts of images and of samples begin alike.
         part = (_PART_BYTES - HEADER_BYTES - CRC_BYTES - size_of(LoadData)) // unit * unit
         places = range(0, len(content), part)
-        replies: dict[int, Reply] = {}
+        done, last = 0, None
 
         def parts() -> Iterator[tuple[int, bytes]]:
             for number, place in enumerate(places):
@@ -282,12 +282,16 @@ class Device(Requester):
                 yield number, head + content[place : place + part]
 
         def answered(number: int, reply: Reply) -> None:
-            replies[number] = reply
+            nonlocal done, last
+            done += 1
+            if number == len(places) - 1:
+                last = reply
             if progress is not None:
-                progress(min(len(replies) * part, len(content)), len(content))
+                progress(min(done * part, len(content)), len(content))
 
         self.request_all(kind, parts(), window=_PARTS, on_reply=answered, on_running=on_running)
-        return replies[len(places) - 1]
+        assert last is not None  # all are answered
+        return last
 
     def classify(
         self,

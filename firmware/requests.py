@@ -39,7 +39,8 @@ class Reply:
     body
         Of the reply.
     running
-        Bodies of the answers after steps that came before it.
+        Bodies of the answers after steps that came before it; of a part of a sample, with those to
+        the parts before.
     """
 
     body: bytes
@@ -152,7 +153,8 @@ class Requester(Closing):
             replies come.
         on_running
             Called with the number of a request, that of an answer after a step, and its body, as
-            each comes; with the same numbers again if the request had to be repeated.
+            each comes; with the same numbers again if the request had to be repeated. The parts of
+            a sample have their answers together, so that those are numbered through.
 
         Raises
         ------
@@ -161,7 +163,12 @@ class Requester(Closing):
         DeviceError
             If no reply comes.
         """
-        batch = _Batch(bodies, tries=self._retries + 1, timeout=self.timeout)
+        batch = _Batch(
+            bodies,
+            tries=self._retries + 1,
+            timeout=self.timeout,
+            is_one=kind is FrameType.SAMPLE_DATA,
+        )
         while True:
             room = window() if callable(window) else window
             self._fill(kind, batch, min(max(1, room), _MOST_UNDER_WAY))
@@ -175,10 +182,12 @@ class Requester(Closing):
         """Send as much as there is room for."""
         lines, repeated = [], batch.repeated
         while len(batch.under_way) < window and self._transport.time() >= batch.ready_at:
-            self._sequence = (self._sequence + 1) % 256
-            body = batch.send_next(self._sequence)
+            # Not used up where nothing is sent: it must not come again while its request is open.
+            following = (self._sequence + 1) % 256
+            body = batch.send_next(following)
             if body is None:
                 break
+            self._sequence = following
             lines.append(encode_frame(Frame(type=kind, sequence=self._sequence, body=body)))
         self.repeated += batch.repeated - repeated
         if lines:
@@ -217,10 +226,12 @@ class Requester(Closing):
         if number is None:
             return  # of something that was answered already, or that others asked
         if frame.type is FrameType.RUNNING:
-            running = batch.running.setdefault(frame.sequence, [])
+            running = batch.running_of(frame.sequence)
             running.append(frame.body)
             if on_running is not None:
                 on_running(number, len(running) - 1, frame.body)
+            return
+        if not batch.awaits(number):
             return
         if frame.type is FrameType.REFUSED and len(frame.body) == size_of(Refusal):
             fields = unpack(Refusal, frame.body)
@@ -235,9 +246,9 @@ class Requester(Closing):
                 raise RefusedError(reason, refusal_detail(fields["detail"]))
             return
         batch.lose(batch.sent_before(frame.sequence))
-        running = batch.running.get(frame.sequence, [])
+        reply = Reply(body=frame.body, running=tuple(batch.running_of(frame.sequence)))
         batch.answer(number)
-        on_reply(number, Reply(body=frame.body, running=tuple(running)))
+        on_reply(number, reply)
 
     def read_registers(self, address: int, words: int) -> list[int]:
         """Read registers of 32 bits from a byte address on.
@@ -268,11 +279,16 @@ class _Batch:
         How often one is sent before it is given up.
     timeout
         Seconds of a try, for the text of the error.
+    is_one
+        They are parts of one sample. An answer after a step has the number of the part that came
+        last, even where that is answered already.
     """
 
-    def __init__(self, bodies: Iterable[tuple[int, bytes]], *, tries: int, timeout: float) -> None:
+    def __init__(
+        self, bodies: Iterable[tuple[int, bytes]], *, tries: int, timeout: float, is_one: bool
+    ) -> None:
         self._source = iter(bodies)
-        self._tries, self._timeout = tries, timeout
+        self._tries, self._timeout, self._is_one = tries, timeout, is_one
         self._bodies: dict[int, bytes] = {}  # begun, not answered
         self._tried: dict[int, int] = {}
         self._again: list[int] = []  # a heap: to be sent once more, the first one first
@@ -280,8 +296,7 @@ class _Batch:
         self.under_way: dict[int, int] = {}
         #: The same of all tries: a late reply is a reply.
         self.numbers: dict[int, int] = {}
-        #: Answers after steps so far, by sequence number.
-        self.running: dict[int, list[bytes]] = {}
+        self._running: dict[int | None, list[bytes]] = {}
         #: Nothing is sent before this time.
         self.ready_at = 0.0
         self.repeated = 0
@@ -303,7 +318,7 @@ class _Batch:
             number, self._bodies[number] = following
             self._tried[number] = 0
         self._tried[number] += 1
-        self.running.pop(sequence, None)
+        self._running.pop(sequence, None)
         self.numbers[sequence] = self.under_way[sequence] = number
         return self._bodies[number]
 
@@ -313,6 +328,15 @@ class _Batch:
         if sequence not in self.under_way:
             return []
         return [self.under_way[each] for each in order[: order.index(sequence)]]
+
+    def awaits(self, number: int) -> bool:
+        """Whether a request is not answered."""
+        return number in self._bodies
+
+    def running_of(self, sequence: int) -> list[bytes]:
+        """Answers after steps so far to the try with this sequence number; to all parts of one
+        sample together."""
+        return self._running.setdefault(None if self._is_one else sequence, [])
 
     def has_before(self, number: int) -> bool:
         """Whether a request before this one is not answered."""
@@ -338,14 +362,15 @@ class _Batch:
             heapq.heappush(self._again, number)
 
     def answer(self, number: int) -> None:
-        """Forget a request that was answered, and all its tries."""
+        """Forget a request that was answered, and all its tries as far as nothing more comes."""
         del self._bodies[number], self._tried[number]
         self._again = [each for each in self._again if each != number]
         heapq.heapify(self._again)
         for sequence in [each for each, held in self.numbers.items() if held == number]:
-            del self.numbers[sequence]
             self.under_way.pop(sequence, None)
-            self.running.pop(sequence, None)
+            if not self._is_one:
+                del self.numbers[sequence]
+                self._running.pop(sequence, None)
 
 
 # An earlier session's request may have had the number of one of ours, but it was seldom the same.

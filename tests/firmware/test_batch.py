@@ -97,6 +97,19 @@ def test_only_what_was_lost_is_sent_again_and_at_once():
         assert host.repeated == 1
 
 
+def test_sequence_numbers_are_used_one_after_another():
+    """However often the host looks at the line at the end of a batch: a number that comes again
+    while its request is open would give one sample the answer to another."""
+    board = Board()
+    with device(board) as host:
+        host.load(NETWORK)
+        for _ in range(3):
+            host.classify(SAMPLES, window=60)
+        assert host.repeated == 0
+    numbers = np.array([frame.sequence for frame in board.requests])
+    assert set(np.diff(numbers) % 256) == {1}
+
+
 def test_a_batch_ends_where_the_board_stops():
     board = Board()
     with device(board, retries=1) as host:

@@ -14,11 +14,14 @@ from hw.design import Design, Fold
 from hw.image_layout import LoadState
 from hw.register_map import register_address
 from model.description import Readout
+from model.encoding import EventEncoding
+from model.events import Events
 from model.golden import run
 from sim.stepped import SteppedTransport
 from sim.throughput import PacedTransport, measure_link
 from sim.virtual_board import VirtualBoard
 from tests.sim.conftest import make_network
+from tests.stepwise import make_network as make_stepwise
 from tests.strategies import images_for
 
 BAUD = 115200
@@ -198,3 +201,33 @@ def test_paced_lines_wait_in_simulated_time():
         line = PacedTransport(board, baud=BAUD, turnaround=1000)
         assert line.read(0.01) == b""
         assert 0.01 <= line.time() < 0.01 + 1000 / CLOCK + 1e-9
+
+
+def test_answers_after_steps_belong_to_a_sample_not_to_its_parts():
+    encoding = EventEncoding(
+        width=9, height=7, crop_width=9, crop_height=7, shift=1, bin_us=50, steps=30
+    )
+    network = make_stepwise((encoding.features, 6, 3), seed=24, encoding=encoding)
+    folds = [Fold(lanes=3), Fold(lanes=3)]
+    design = Design.for_networks([network], folds, sample_input="events", step_results=True)
+    rng = np.random.default_rng(6)
+    counts = np.array([400, 0, 150, 3])  # 62 fit in a part
+    samples = Events(
+        t=np.concatenate([np.sort(rng.integers(0, 1500, count)) for count in counts]),
+        x=rng.integers(0, 9, counts.sum()),
+        y=rng.integers(0, 7, counts.sum()),
+        p=rng.integers(0, 2, counts.sum()),
+        offsets=np.concatenate([[0], np.cumsum(counts)]),
+    )
+    golden, told = run(network, samples), []
+    board = VirtualBoard(design, divisor=DIVISOR, clock_hz=CLOCK, stepped=True)
+    with board, Device(board.connect(), timeout=0.2) as device:
+        device.load(network)
+        device.choose(step_results=1)
+        found = device.classify(
+            samples, on_answer=lambda sample, answer, _: told.append((sample, answer))
+        )
+        assert device.repeated == 0
+    assert found.winners.tolist() == golden.winners.tolist()
+    assert found.running_scores.tolist() == golden.running_scores.tolist()
+    assert told == [(sample, step) for sample in range(4) for step in range(30)]
