@@ -133,8 +133,11 @@ class FrameProcessor(wiring.Component):
         m.d.sync += self.restart.eq(0)
         with m.If(~self.running):
             m.d.sync += [samples.eq(0), awaited.eq(0)]
+        leaves = self.i_record.valid & (samples != 0)  # a record
         if takes_events:
             m.d.comb += [feeder.begin.eq(self.restart), feeder.i.p.last.eq(awaited == 1)]
+            # Events behind the last step come after the result, which waits for the last of them.
+            leaves = self.i_record.valid & ((samples != 0) | ((awaited != 0) & record.running))
 
         def expect_result() -> None:
             """It comes with the sequence number of this request."""
@@ -170,7 +173,7 @@ class FrameProcessor(wiring.Component):
                 with m.If(late):
                     m.d.comb += self.choose.eq(self.quiet)
                     m.d.sync += late.eq(~self.quiet)
-                with m.Elif(self.i_record.valid & ((samples != 0) | (awaited != 0))):
+                with m.Elif(leaves):
                     m.d.sync += [work.kind.eq(ReplyKind.RESULT), work.is_measured.eq(self.measured)]
                     if self._design.is_stepwise:
                         m.d.sync += work.is_running.eq(record.running)
@@ -359,7 +362,7 @@ class FrameProcessor(wiring.Component):
                     with m.If(awaited == 0):
                         m.d.sync += sending.eq(0)
                         refuse(RefusalReason.SAMPLE_SIZE)
-                    with m.Elif(self.i_record.valid):
+                    with m.Elif(leaves):
                         m.next = "IDLE"  # an answer to the steps that are over
                     with m.Else():
                         m.d.comb += [

@@ -97,6 +97,40 @@ def test_samples_in_parts(stall):
     converse(DESIGN, talk, stall=stall)
 
 
+@pytest.mark.parametrize("counts", [(6, 6), (6, 1), (0, 9)])
+def test_the_result_waits_for_events_behind_the_last_step(counts):
+    """The first of them ends the sample, but only the part with the last one is answered so."""
+    inside, late = counts
+    count = inside + late
+    rng = np.random.default_rng(6)
+    end = ENCODING.steps * ENCODING.bin_us
+    events = Events(
+        t=np.concatenate([np.sort(rng.integers(0, end, inside)), end + np.arange(late)]),
+        x=rng.integers(0, 7, count),
+        y=rng.integers(0, 5, count),
+        p=rng.integers(0, 2, count),
+        offsets=np.array([0, count]),
+    )
+    body, golden = event_bodies(events, ENCODING)[0], run(NETWORK, events)
+
+    async def talk(host):
+        await load(host, device_image(NETWORK, DESIGN))
+        for part in (1, 4, count - 1, 1):
+            await host.request(FrameType.SAMPLE_BEGIN, pack(SampleBegin, events=count))
+            for first in range(0, count, part):
+                assert await host.wait(1000) is None
+                reply = await host.request(FrameType.SAMPLE_DATA, data(body, first, part))
+            assert reply.type is FrameType.RESULT
+            found = read_result(reply.body, NETWORK.classes)
+            assert found.scores.tolist() == golden.scores[0].tolist()
+            # A sample of which all steps are over, but not all events are there, is forgotten.
+            await host.request(FrameType.SAMPLE_BEGIN, pack(SampleBegin, events=count))
+            await host.request(FrameType.SAMPLE_DATA, data(body, 0, count - 1))
+            assert await host.wait(1000) is None
+
+    converse(DESIGN, talk)
+
+
 def test_what_does_not_fit_is_refused_and_a_new_begin_starts_clean():
     events = samples()
     body, golden = event_bodies(events, ENCODING)[0], run(NETWORK, events)
