@@ -116,6 +116,13 @@ def open_port(
     LinkError
         If the port cannot be opened, nothing answers, or it is another board.
     """
+    return _open(port, board=board, baud=baud, timeout=timeout, opener=opener).device
+
+
+def _open(
+    port: str, *, board: str | None, baud: int, timeout: float, opener: Callable[..., Transport]
+) -> Found:
+    """The same, with the name that the board was asked for."""
     device = Device(opener(port, baud=baud), timeout=timeout)
     try:
         wake(device)
@@ -125,12 +132,18 @@ def open_port(
     except BaseException:
         device.close()
         raise
-    return device
+    return Found(port=port, board=name, device=device)
 
 
 def board_name(device: Device) -> str:
-    """Name that the bitstream of a board gives; empty if it gives none that is known."""
-    assert device.design  # what is not one of ours raises
+    """Name that the bitstream of a board gives; empty if it gives none that is known.
+
+    Raises
+    ------
+    DeviceError
+        If it is not one of ours, or does not answer.
+    """
+    _ = device.design  # raises for what is not one of ours
     code = device.read_registers(register_address("board"), 1)[0]
     return next((name for name in BOARDS if board_code(name) == code), "")
 
@@ -174,15 +187,14 @@ def find_devices(
     found, said = [], []
     for port in asked:
         try:
-            device = open_port(port.name, board=board, baud=baud, timeout=_PATIENCE, opener=opener)
-            name = board_name(device)
+            one = _open(port.name, board=board, baud=baud, timeout=_PATIENCE, opener=opener)
         except LinkError as error:
             said.append(f"{port.name} ({port.usb_id}): {error}")
             continue
-        device.timeout = _TIMEOUT
-        found.append(Found(port=port.name, board=name, device=device))
+        one.device.timeout = _TIMEOUT
+        found.append(one)
     if not found:
-        what = "board" if board is None else f"{board}"
+        what = board or "board"
         ports_text = "\n".join(f"  {line}" for line in said) or "  there is no such USB serial port"
         raise LinkError(
             f"No {what} answers at {baud} baud on a serial port:\n{ports_text}\n"

@@ -12,7 +12,7 @@ from firmware.batch import classify_on
 from firmware.image import device_image
 from firmware.requests import Reply, Requester
 from firmware.speed import SPEEDS, raise_speed, restore_speed
-from firmware.status import read_status
+from firmware.status import WINDOW_WORDS, read_status
 from firmware.transport import USUAL_BAUD, Transport
 from firmware.window import SampleWindow
 from hw.design import CapacityError, Design
@@ -43,7 +43,6 @@ __all__ = [
     "RefusedError",
 ]
 
-_WINDOW_WORDS = 64
 # Of a frame with a part of something long, without its code: two fit in the smallest ring.
 _PART_BYTES = 512
 # Parts under way. The board takes them faster than any line brings them, so that they need not
@@ -129,7 +128,7 @@ class Device(Requester):
             If the registers are not those of a popspike gateware of this version.
         """
         if self._design is None:
-            words = self.read_registers(0, _WINDOW_WORDS)
+            words = self.read_registers(0, WINDOW_WORDS)
             try:
                 self._design = design_from_words(lambda address: words[address // 4])
             except (ValueError, TypeError, IndexError) as error:
@@ -138,7 +137,7 @@ class Device(Requester):
 
     def status(self) -> DeviceStatus:
         """Ask what the board holds and has counted."""
-        return read_status(self.read_registers(0, _WINDOW_WORDS), self.design)
+        return read_status(self.read_registers(0, WINDOW_WORDS), self.design)
 
     def clear_errors(self) -> None:
         """Clear the error flags."""

@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 from firmware.answers import DeviceError
+from firmware.status import WINDOW_WORDS
 from firmware.transport import LinkError
 from hw.link.packets import FrameType, ReadRequest, body_limit
 from hw.register_map import REGISTER_MAGIC, ErrorFlags, LinkWord, register_address
@@ -36,7 +37,6 @@ _NEAR = 0.9
 _PATTERNS = (b"\x00", b"\xff", b"\x55", b"\xaa", b"\x0f\xf0")
 _PROBES = 8
 _READS = 8
-_WORDS = 64
 _TEST_TIMEOUT = 0.3
 # Twice the bad events in a row after which a board goes back to the speed it was built for.
 _ZEROS = 32
@@ -101,7 +101,7 @@ def self_test(device: "Device", *, seed: int = 0) -> None:
     rng = random.Random(seed)
     bodies = [(pattern * limit)[:limit] for pattern in _PATTERNS]
     bodies += [rng.randbytes(limit) for _ in range(_PROBES)]
-    read = pack(ReadRequest, address=0, words=_WORDS)
+    read = pack(ReadRequest, address=0, words=WINDOW_WORDS)
     windows: list[bytes] = []
     with device.trying(timeout=_TEST_TIMEOUT, retries=0):
         device.clear_errors()
@@ -114,7 +114,7 @@ def self_test(device: "Device", *, seed: int = 0) -> None:
         )
         flags = device.read_registers(register_address("errors"), 1)[0]
     magic = REGISTER_MAGIC.to_bytes(4, "little")
-    if any(len(body) != 4 * _WORDS or not body.startswith(magic) for body in windows):
+    if any(len(body) != 4 * WINDOW_WORDS or not body.startswith(magic) for body in windows):
         raise DeviceError("The board does not answer as a popspike board does")
     if flags & to_bits(ErrorFlags, line=1, overrun=1, frame=1):
         raise DeviceError("The board noted errors on the line")

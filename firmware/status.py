@@ -18,7 +18,10 @@ from hw.register_map import (
     register_address,
 )
 
-__all__ = ["read_status"]
+__all__ = ["WINDOW_WORDS", "read_status"]
+
+#: All registers.
+WINDOW_WORDS = 64
 
 
 def read_status(window: Sequence[int], design: Design) -> DeviceStatus:

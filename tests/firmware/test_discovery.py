@@ -141,3 +141,5 @@ def test_a_device_opens_itself(monkeypatch):
         assert device.design == DESIGN
     with Device.open("a", board="icebreaker") as device:
         assert device.design == DESIGN
+    with pytest.raises(LinkError, match="Board on a must be ulx3s-25f, not icebreaker"):
+        Device.open("a", board="ulx3s-25f")
