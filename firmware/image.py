@@ -33,7 +33,7 @@ from hw.write_target import ENCODER_TARGET, MEMORY_TARGETS, WriteTarget, write_t
 from model.description import Layer, Network
 from model.encoding import Encoding, LatencyEncoding, RateEncoding
 
-__all__ = ["ImageError", "device_image", "network_from_image"]
+__all__ = ["ImageError", "ImageReader", "device_image", "network_from_image"]
 
 _HEADER_BYTES = size_of(ImageHeader)
 _LAYER_BYTES = size_of(ImageLayer)
@@ -158,8 +158,11 @@ def device_image(network: Network, design: Design) -> bytes:
     return image + zlib.crc32(image).to_bytes(4, "little")
 
 
-class _Reader:
-    """An image whose fixed part, length and CRC have been found right."""
+class ImageReader:
+    """An image whose fixed part, length and CRC have been found right.
+
+    Its memories are taken one after another, in the order of `hw.write_target.write_targets`.
+    """
 
     def __init__(self, image: bytes, design: Design) -> None:
         self._image = image
@@ -270,7 +273,7 @@ def _signed(digits: np.ndarray) -> np.ndarray:
 
 
 def _layer(
-    reader: _Reader, index: int, fan_in: int, room: LayerDesign, memories: dict[str, np.ndarray]
+    reader: ImageReader, index: int, fan_in: int, room: LayerDesign, memories: dict[str, np.ndarray]
 ) -> Layer:
     """Inverse of `_weight_rows` and `_threshold_rows`."""
     neurons, size = reader.entries[index]["neurons"], room.inputs_per_cycle
@@ -309,7 +312,7 @@ def _layer(
     )
 
 
-def _encoding(reader: _Reader, design: Design, table: Sequence[int]) -> Encoding | None:
+def _encoding(reader: ImageReader, design: Design, table: Sequence[int]) -> Encoding | None:
     header = reader.header
     if design.has_table:
         # The level of a step is the least intensity that spikes in it or before.
@@ -326,7 +329,7 @@ def _encoding(reader: _Reader, design: Design, table: Sequence[int]) -> Encoding
 
 
 def _series_fields(
-    reader: _Reader, design: Design, memories: dict[int | None, dict[str, np.ndarray]]
+    reader: ImageReader, design: Design, memories: dict[int | None, dict[str, np.ndarray]]
 ) -> dict[str, Any]:
     """Fields of a network with a memory, and an encoder."""
     if design.memory is None:
@@ -361,7 +364,7 @@ def network_from_image(
     ImageError
         If the image is truncated, altered, of another version, or made for another design.
     """
-    reader = _Reader(image, design)
+    reader = ImageReader(image, design)
     reader.check_sizes()
     memories: dict[int | None, dict[str, np.ndarray]] = {}
     for target in write_targets(design):
