@@ -130,6 +130,8 @@ class Size:
 
 
 def _run(command: Sequence[str | Path]) -> str:
+    if shutil.which(command[0]) is None:
+        raise CompileError(f"Tool must be installed: {command[0]}")
     done = subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, check=False
     )
@@ -211,8 +213,6 @@ def measure(target: Target) -> Size:
     CompileError
         If the compiler or a binary tool is missing or objects.
     """
-    if not target.is_there:
-        raise CompileError(f"Compiler of {target.name} must be installed: {target.compiler}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         built = [folder / f"{source.stem}.o" for source in SOURCES]

@@ -33,15 +33,13 @@ void popspike_init(popspike_device *device, const popspike_transport *transport,
 popspike_error popspike_read(popspike_device *device, uint8_t address, uint32_t *words,
                              uint8_t count)
 {
-    if (count == 0u) {
-        return POPSPIKE_ARGUMENT;
-    }
     uint8_t *bytes = (uint8_t *)words;
     const uint32_t what = (uint32_t)address | (uint32_t)count << 8;
     popspike_prepare(device, POPSPIKE_FRAME_TYPE_READ, what, POPSPIKE_READ_REQUEST_BYTES, NULL, 0);
     device->answer = bytes;
     device->room = (uint16_t)(count * 4u);
-    const popspike_error error = popspike_exchange(device, POPSPIKE_FRAME_TYPE_WORDS);
+    const popspike_error error =
+        count > 0u ? popspike_exchange(device, POPSPIKE_FRAME_TYPE_WORDS) : POPSPIKE_ARGUMENT;
     if (error != POPSPIKE_OK) {
         return error;
     }
@@ -58,7 +56,9 @@ popspike_error popspike_write(popspike_device *device, uint8_t address, uint32_t
 {
     uint8_t bytes[4];
     popspike_store(bytes, value, sizeof bytes);
-    return command(device, POPSPIKE_FRAME_TYPE_WRITE, address, 1, bytes, sizeof bytes);
+    /* Not as a command(): the way down from popspike_boot() is the deepest. */
+    popspike_prepare(device, POPSPIKE_FRAME_TYPE_WRITE, address, 1, bytes, sizeof bytes);
+    return popspike_exchange(device, POPSPIKE_FRAME_TYPE_DONE);
 }
 
 popspike_error popspike_probe(popspike_device *device, const uint8_t *bytes, uint16_t count)
@@ -170,8 +170,8 @@ popspike_error popspike_load(popspike_device *device, const popspike_image *imag
     }
     const uint32_t fingerprint = popspike_field(start, POPSPIKE_IMAGE_HEADER_FINGERPRINT);
     popspike_error error = send_image(device, image);
-    if (popspike_is_refused_as(device, error, POPSPIKE_REFUSAL_REASON_GAP) ||
-        popspike_is_refused_as(device, error, POPSPIKE_REFUSAL_REASON_INCOMPLETE)) {
+    if (error == POPSPIKE_REFUSED && (device->reason == POPSPIKE_REFUSAL_REASON_GAP ||
+                                      device->reason == POPSPIKE_REFUSAL_REASON_INCOMPLETE)) {
         /* The board has lost sight of the load, as it does when its power fails for a moment. */
         error = send_image(device, image);
     }
@@ -221,16 +221,23 @@ static void expect_result(popspike_device *device, uint8_t *buffer, uint16_t buf
     device->result = result;
 }
 
+/* What came of it, if a result had to come. */
+static popspike_error with_result(const popspike_device *device, popspike_error error)
+{
+    if (error != POPSPIKE_OK) {
+        return error;
+    }
+    return device->type == POPSPIKE_FRAME_TYPE_RESULT && popspike_read_result(device)
+               ? POPSPIKE_OK
+               : POPSPIKE_REPLY;
+}
+
 popspike_error popspike_classify(popspike_device *device, const uint8_t *sample, uint16_t size,
                                  uint8_t *buffer, uint16_t buffer_size, popspike_result *result)
 {
     popspike_prepare(device, POPSPIKE_FRAME_TYPE_SAMPLE, 0, 0, sample, size);
     expect_result(device, buffer, buffer_size, result);
-    const popspike_error error = popspike_exchange(device, POPSPIKE_FRAME_TYPE_RESULT);
-    if (error != POPSPIKE_OK) {
-        return error;
-    }
-    return popspike_read_result(device) ? POPSPIKE_OK : POPSPIKE_REPLY;
+    return with_result(device, popspike_exchange(device, POPSPIKE_ANY_TYPE));
 }
 
 popspike_error popspike_classify_events(popspike_device *device, const uint8_t *events,
@@ -255,11 +262,8 @@ popspike_error popspike_classify_events(popspike_device *device, const uint8_t *
             next += bytes;
             left -= part;
         }
-        if (error != POPSPIKE_OK) {
-            return error;
-        }
-        if (device->type == POPSPIKE_FRAME_TYPE_RESULT) {
-            return popspike_read_result(device) ? POPSPIKE_OK : POPSPIKE_REPLY;
+        if (error != POPSPIKE_OK || device->type != POPSPIKE_FRAME_TYPE_DONE) {
+            return with_result(device, error);
         }
     }
     return POPSPIKE_TIMEOUT;

@@ -76,18 +76,20 @@ typedef struct popspike_result {
     uint32_t cycles;
 } popspike_result;
 
-/* A board on a line. popspike_init() sets all fields; the first three are the caller's to change. */
+/* A board on a line, made ready by popspike_init(). The first three fields are the caller's to
+   change. */
 typedef struct popspike_device {
     /* Time for a reply, from the moment that the request has been written. */
     uint32_t timeout_ms;
     /* Called with each answer on the way through a sample, where such answers are chosen; null: not
-       called. The result is overwritten by the next one. */
+       called. The result is overwritten by the next one. Of a sample of events, which is sent in
+       parts, those to an earlier part are passed over. */
     void (*on_running)(void *context, const popspike_result *result);
     /* How often a request is repeated. */
     uint8_t retries;
 
-    /* Why a request was refused, after POPSPIKE_REFUSED: enum popspike_refusal_reason, and of images
-       enum popspike_load_error. */
+    /* Why a request was refused, after POPSPIKE_REFUSED: enum popspike_refusal_reason, and of
+       images enum popspike_load_error. */
     uint8_t reason, detail;
 
     /* The rest is the driver's own. */
@@ -106,16 +108,16 @@ typedef struct popspike_device {
     uint8_t *answer;
     uint16_t room, size;
     popspike_result *result;
-    /* The frame that is coming in: its header, bytes of it so far, CRC of these; bytes that are left
-       of a block of its code, whether a zero stands behind them. */
+    /* The frame that is coming in: its header, bytes of it so far, CRC of these; bytes that are
+       left of a block of its code, whether a zero stands behind them. */
     uint8_t header[POPSPIKE_HEADER_BYTES];
     uint32_t place;
     uint16_t check;
     uint8_t left;
     bool zero;
-    /* For or from the transport. */
+    /* For or from the transport; bytes in it, and how many of these have been looked at. */
     uint8_t chunk[POPSPIKE_CHUNK];
-    uint8_t filled;
+    uint8_t filled, taken;
 } popspike_device;
 
 /* What a gateware is. */

@@ -60,6 +60,15 @@ static uint8_t message_byte(const popspike_device *device, uint32_t place)
     return device->crc[place - device->body_size];
 }
 
+/* The next byte that comes is the first of a frame. */
+static void begin_frame(popspike_device *device)
+{
+    device->place = 0;
+    device->check = POPSPIKE_CRC_INITIAL;
+    device->left = 0;
+    device->zero = false;
+}
+
 static bool flush(popspike_device *device)
 {
     const size_t count = device->filled;
@@ -73,10 +82,10 @@ static bool put(popspike_device *device, uint8_t byte)
     return device->filled < POPSPIKE_CHUNK || flush(device);
 }
 
-static APART bool send_request(popspike_device *device)
+/* Compute the CRC of the message that is sent. */
+static APART void seal(popspike_device *device)
 {
     const uint32_t whole = (uint32_t)device->head_size + device->body_size;
-    const uint32_t total = whole + POPSPIKE_CRC_BYTES;
     uint16_t crc = POPSPIKE_CRC_INITIAL;
     for (uint32_t k = 0; k < whole; ++k) {
         crc = crc_after(crc, message_byte(device, k));
@@ -84,7 +93,13 @@ static APART bool send_request(popspike_device *device)
     crc ^= POPSPIKE_CRC_XOR;
     device->crc[0] = (uint8_t)(crc >> 8);
     device->crc[1] = (uint8_t)crc;
+}
 
+/* All of it; the chunk is empty then, free for the reply. */
+static APART bool send_request(popspike_device *device)
+{
+    const uint32_t total = (uint32_t)device->head_size + device->body_size + POPSPIKE_CRC_BYTES;
+    begin_frame(device);
     device->filled = 0;
     bool good = put(device, 0);
     /* A block: how far the next zero is, and the bytes up to it. */
@@ -95,8 +110,8 @@ static APART bool send_request(popspike_device *device)
         }
         const uint8_t code = (uint8_t)(end - place + 1u);
         good = put(device, code);
-        while (good && place < end) {
-            good = put(device, message_byte(device, place++));
+        for (; good && place < end; ++place) {
+            good = put(device, message_byte(device, place));
         }
         if (code != FULL_BLOCK) {
             ++place;
@@ -106,14 +121,6 @@ static APART bool send_request(popspike_device *device)
 }
 
 /* Replies */
-
-static void begin_frame(popspike_device *device)
-{
-    device->place = 0;
-    device->check = POPSPIKE_CRC_INITIAL;
-    device->left = 0;
-    device->zero = false;
-}
 
 /* A byte of a message, from behind the code. */
 static void take(popspike_device *device, uint8_t byte)
@@ -145,7 +152,7 @@ static bool end_frame(popspike_device *device)
 {
     device->type = device->header[0];
     device->size = (uint16_t)(device->header[2] | (unsigned)device->header[3] << 8);
-    const uint32_t bytes = device->size + POPSPIKE_HEADER_BYTES + POPSPIKE_CRC_BYTES;
+    const uint32_t bytes = (uint32_t)device->size + POPSPIKE_HEADER_BYTES + POPSPIKE_CRC_BYTES;
     return device->left == 0u && device->place == bytes &&
            device->check == POPSPIKE_CRC_RESIDUE &&
            (device->type & REPLY_BIT) != 0u && device->header[1] == device->sequence;
@@ -175,11 +182,11 @@ static bool receive(popspike_device *device, uint8_t byte)
 bool popspike_read_result(const popspike_device *device)
 {
     popspike_result *result = device->result;
-    uint16_t left = device->size;
+    unsigned left = device->size;
     result->entries = device->answer;
     result->classes = 0;
     while (left > POPSPIKE_RESULT_END_BYTES) {
-        left = (uint16_t)(left - POPSPIKE_RESULT_ENTRY_BYTES);
+        left -= POPSPIKE_RESULT_ENTRY_BYTES;
         ++result->classes;
     }
     if (left != POPSPIKE_RESULT_END_BYTES || result->classes == 0u ||
@@ -192,12 +199,21 @@ bool popspike_read_result(const popspike_device *device)
     return true;
 }
 
-static popspike_error await_reply(popspike_device *device, uint32_t timeout_ms)
+/* Wait for the next reply to the last request. */
+static APART popspike_error await_reply(popspike_device *device, uint32_t timeout_ms)
 {
     const popspike_transport *line = device->transport;
-    uint32_t begun = line->milliseconds(device->context);
-    begin_frame(device);
+    const uint32_t begun = line->milliseconds(device->context);
     for (;;) {
+        while (device->taken < device->filled) {
+            if (!receive(device, device->chunk[device->taken++])) {
+                continue;
+            }
+            if (device->type != POPSPIKE_FRAME_TYPE_REFUSED) {
+                return POPSPIKE_OK;
+            }
+            return device->size == POPSPIKE_REFUSAL_BYTES ? POPSPIKE_REFUSED : POPSPIKE_REPLY;
+        }
         const uint32_t passed = line->milliseconds(device->context) - begun;
         if (passed >= timeout_ms) {
             return POPSPIKE_TIMEOUT;
@@ -207,51 +223,59 @@ static popspike_error await_reply(popspike_device *device, uint32_t timeout_ms)
         if (count < 0 || count > (int)POPSPIKE_CHUNK) {
             return POPSPIKE_LINK;
         }
-        for (int k = 0; k < count; ++k) {
-            if (!receive(device, device->chunk[k])) {
-                continue;
-            }
-            if (device->type == POPSPIKE_FRAME_TYPE_REFUSED) {
-                return device->size == POPSPIKE_REFUSAL_BYTES ? POPSPIKE_REFUSED : POPSPIKE_REPLY;
-            }
-            if (device->type != POPSPIKE_FRAME_TYPE_RUNNING) {
-                return POPSPIKE_OK;
-            }
-            /* A sign of life; the reply is still to come. */
-            begun = line->milliseconds(device->context);
-            if (device->on_running != NULL && device->result != NULL && popspike_read_result(device)) {
-                device->on_running(device->context, device->result);
-            }
-        }
+        device->filled = (uint8_t)count;
+        device->taken = 0;
     }
 }
 
-bool popspike_is_refused_as(const popspike_device *device, popspike_error error, uint8_t reason)
+/* Hand an answer on the way through a sample to the caller. */
+static APART void tell(const popspike_device *device)
 {
-    return error == POPSPIKE_REFUSED && device->reason == reason;
+    if (device->on_running != NULL && device->result != NULL && popspike_read_result(device)) {
+        device->on_running(device->context, device->result);
+    }
+}
+
+/* Send the request and wait for its reply. */
+static popspike_error ask(popspike_device *device)
+{
+    device->head[1] = ++device->sequence;
+    seal(device);
+    if (!send_request(device)) {
+        return POPSPIKE_LINK;
+    }
+    for (;;) {
+        const popspike_error error = await_reply(device, device->timeout_ms);
+        if (error != POPSPIKE_OK || device->type != POPSPIKE_FRAME_TYPE_RUNNING) {
+            return error;
+        }
+        /* A sign of life: the time begins anew. */
+        tell(device);
+    }
+}
+
+/* Let a busy board work; false if the line is gone. */
+static APART bool rest(popspike_device *device)
+{
+    /* No reply to wait for has this number. */
+    ++device->sequence;
+    return await_reply(device, device->timeout_ms / 8u + 1u) != POPSPIKE_LINK;
 }
 
 popspike_error popspike_exchange(popspike_device *device, uint8_t type)
 {
     popspike_error error = POPSPIKE_TIMEOUT;
-    for (unsigned tries = 0; tries <= device->retries; ++tries) {
-        if (error == POPSPIKE_REFUSED) {
-            /* It was busy. No reply to wait for has this number. */
-            ++device->sequence;
-            if (await_reply(device, device->timeout_ms / 8u + 1u) == POPSPIKE_LINK) {
-                return POPSPIKE_LINK;
-            }
-        }
-        device->head[1] = ++device->sequence;
-        if (!send_request(device)) {
+    for (unsigned left = device->retries + 1u; left > 0u; --left) {
+        if (error == POPSPIKE_REFUSED && !rest(device)) {
             return POPSPIKE_LINK;
         }
-        error = await_reply(device, device->timeout_ms);
-        if (error == POPSPIKE_OK && type != POPSPIKE_ANY_TYPE && device->type != type) {
-            return POPSPIKE_REPLY;
+        error = ask(device);
+        if (error == POPSPIKE_OK) {
+            return device->type == type || type == POPSPIKE_ANY_TYPE ? POPSPIKE_OK : POPSPIKE_REPLY;
         }
-        if (error != POPSPIKE_TIMEOUT &&
-            !popspike_is_refused_as(device, error, POPSPIKE_REFUSAL_REASON_BUSY)) {
+        const bool is_busy =
+            error == POPSPIKE_REFUSED && device->reason == POPSPIKE_REFUSAL_REASON_BUSY;
+        if (error != POPSPIKE_TIMEOUT && !is_busy) {
             break;
         }
     }

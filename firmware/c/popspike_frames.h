@@ -22,7 +22,4 @@ popspike_error popspike_exchange(popspike_device *device, uint8_t type);
 /* Describe the result that came to the caller; false if it is none. */
 bool popspike_read_result(const popspike_device *device);
 
-/* Whether the error is a refusal for the reason. */
-bool popspike_is_refused_as(const popspike_device *device, popspike_error error, uint8_t reason);
-
 #endif

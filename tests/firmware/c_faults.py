@@ -182,6 +182,12 @@ def replies_of_another_kind(start):
         for room in (0, RESULT_SIZE - 1):
             expect(c.call("classify", room, pixels), "REPLY")
         expect(c.call("classify", RESULT_SIZE, pixels), "OK")
+        line.answers[FrameType.SAMPLE_BEGIN] = lambda _frame: (FrameType.DONE, b"")
+        line.answers[FrameType.SAMPLE_DATA] = lambda _frame: (FrameType.WORDS, bytes(12))
+        expect(c.call("events", RESULT_SIZE, bytes(8)), "REPLY")
+        assert line.asked.count(FrameType.SAMPLE_DATA) == 1
+        line.answers[FrameType.SAMPLE] = lambda _frame: (FrameType.DONE, bytes(12))
+        expect(c.call("classify", RESULT_SIZE, pixels), "REPLY")
 
 
 @scenario
