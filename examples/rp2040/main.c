@@ -39,6 +39,10 @@ static bool begin(popspike_device *device)
     popspike_error error;
     uint32_t clock_hz;
     if (!demo_begin(device, &error)) {
+        if (error == POPSPIKE_OK) {
+            printf("the board's design is another one than that of data.c\n");
+            return false;
+        }
         printf("error %d, refused for reason %u (%u)\n", (int)error, device->reason,
                device->detail);
         return false;
