@@ -185,10 +185,10 @@ class VirtualBoard(Closing):
         self._link = link
         self._flash = flash
         self._flash_content = flash_content
-        self._folder: tempfile.TemporaryDirectory[str] | None = None  # of what the flash holds
         self._contents = contents
         self._stepped = stepped
         self._cache = cache
+        self._folder: tempfile.TemporaryDirectory[str] | None = None  # of what the flash holds
         self._process: subprocess.Popen[str] | None = None
         self._path = ""
         self._cycles = 0  # of a stepped board, when it was looked at last
@@ -234,6 +234,7 @@ class VirtualBoard(Closing):
             process.kill()
             _, reason = process.communicate()
             self._process = None
+            self.close()
             raise LinkError(f"The virtual board does not start: {reason.strip() or 'no answer'}")
         return self._path
 

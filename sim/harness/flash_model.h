@@ -2,9 +2,6 @@
 // An SPI flash of the 25 series, read in mode 0, one clock cycle of the board after another.
 //
 // 0xAB  release from power-down: it listens again kWakeSeconds after the deselection
-// 0xB9  power-down: it hears 0xAB only
-// 0x9F  identification: 0xEF 0x40 0x16
-// 0x05  status: not busy
 // 0x03  read: 3 bytes of address, then as many bytes as the host likes; the first follows the last
 //
 // It is in power-down when the board powers up, as the tools of iCE40 leave it. While it does not
@@ -15,6 +12,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -29,21 +27,19 @@ class Flash {
         power();
     }
 
-    // The power comes back; false if the file cannot be read.
-    bool power() {
+    // The power comes back, and with it what the file holds now.
+    void power() {
         asleep_ = true;
         listens_ = now_;
         deselect();
-        return read_file();
-    }
-
-    bool read_file() {
         bytes_.assign(kSize, 0xFF);
         std::FILE* file = std::fopen(path_.c_str(), "rb");
-        if (!file) return false;
+        if (!file) {
+            std::perror(path_.c_str());
+            std::exit(1);
+        }
         std::fread(bytes_.data(), 1, kSize, file);
         std::fclose(file);
-        return true;
     }
 
     // The pins in this cycle; returns what the flash drives until the next one.
@@ -75,7 +71,6 @@ class Flash {
             asleep_ = false;
             listens_ = now_ + wake_cycles_;
         }
-        if (command_ == 0xB9) asleep_ = true;
     }
 
     void rise(bool copi) {
@@ -87,16 +82,9 @@ class Flash {
 
     void fall() {
         if (asleep_ || now_ < listens_) return;
-        static const uint8_t id[] = {0xEF, 0x40, 0x16};
-        const bool reads = command_ == 0x03 && count_ >= 32;
-        const bool names = command_ == 0x9F && count_ >= 8 && count_ < 32;
-        const bool tells = command_ == 0x05 && count_ >= 8;
-        if (!reads && !names && !tells) return;
-        const uint64_t bit = count_ - (reads ? 32 : 8);
-        const uint8_t byte = reads   ? bytes_[(address_ + bit / 8) % kSize]
-                             : names ? id[bit / 8]
-                                     : 0;
-        level_ = byte >> (7 - bit % 8) & 1;
+        if (command_ != 0x03 || count_ < 32) return;
+        const uint64_t bit = count_ - 32;
+        level_ = bytes_[(address_ + bit / 8) % kSize] >> (7 - bit % 8) & 1;
         drives_ = true;
     }
 
