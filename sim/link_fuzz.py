@@ -210,6 +210,7 @@ def _compare(
     left = collections.deque(bytes.fromhex(words[1]) for words in said if words[0] == "F")
     tally.cycles += int(said[-1][1])
     parser = FrameParser()
+    ends = set()
     begin = 0
     while (end := line.find(0, begin)) >= 0:
         code = line[begin:end]
@@ -218,6 +219,7 @@ def _compare(
         begin = end + 1
         if not code:
             continue
+        ends.add(end)
 
         def differ(text: str, code: bytes = code, first: int = first, last: int = last) -> None:
             kinds = ", ".join(item.kind for item in items[first : last + 1])
@@ -248,6 +250,8 @@ def _compare(
         sources = items[first : last + 1]
         if all(message not in item.messages for item in sources):
             tally.wrong[", ".join(item.kind for item in sources)] += 1
+    if strays := (errors | overruns) - ends:
+        tally.differences.append(f"the gateware refused where no code ends: {sorted(strays)}")
     if left:
         tally.differences.append(f"{len(left)} frames that are on no line")
 

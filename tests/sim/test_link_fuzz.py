@@ -6,7 +6,8 @@ import json
 import pytest
 
 import sim.link_fuzz
-from firmware.link import FrameParser
+from firmware.link import Frame, FrameParser
+from hw.link.packets import FrameType
 from sim.line_cases import line_items
 from sim.link_fuzz import DEPTH, main, run_link_fuzz, wrong_acceptance_limit
 
@@ -23,17 +24,46 @@ def test_gateware_and_host_accept_the_same_frames() -> None:
     assert outcome.no_room > 0
 
 
-def test_a_difference_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Deaf(FrameParser):
-        """Refuses every frame of one sequence number."""
+class Deaf(FrameParser):
+    """Refuses every frame of one sequence number."""
 
-        def feed(self, received):
-            return [frame for frame in super().feed(received) if frame.sequence != 7]
+    def feed(self, received):
+        return [frame for frame in super().feed(received) if frame.sequence != 7]
 
-    monkeypatch.setattr(sim.link_fuzz, "FrameParser", Deaf)
+
+class Gullible(FrameParser):
+    """Takes what is no frame for one."""
+
+    def feed(self, received):
+        return super().feed(received) or [Frame(type=FrameType.LOAD_END, sequence=7, body=b"")]
+
+
+@pytest.mark.parametrize(
+    ("parser", "text"),
+    [
+        (Deaf, "refused by the host, accepted by the gateware"),
+        (Gullible, "accepted by the host, refused by the gateware"),
+    ],
+)
+def test_a_difference_is_found(
+    parser: type[FrameParser], text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sim.link_fuzz, "FrameParser", parser)
     outcome = run_link_fuzz(frames=2000, seed=11)
     assert not outcome.passed
-    assert any("refused by the host, accepted by the gateware" in d for d in outcome.differences)
+    assert any(text in difference for difference in outcome.differences)
+
+
+def test_an_error_where_no_code_ends_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate = sim.link_fuzz._simulate
+
+    def careless(*arguments, **options):
+        return [["E", "0"], *simulate(*arguments, **options)]
+
+    monkeypatch.setattr(sim.link_fuzz, "_simulate", careless)
+    outcome = run_link_fuzz(frames=100, seed=11)
+    # Both lines begin with a zero.
+    assert outcome.differences == ("the gateware refused where no code ends: [0]",) * 2
 
 
 def test_lines_are_those_of_their_seed() -> None:
