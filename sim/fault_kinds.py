@@ -7,14 +7,15 @@ import random
 from collections.abc import Callable
 
 from firmware.image import device_image
-from firmware.link import Frame, encode_frame
+from firmware.link import Frame, FrameParser, encode_frame
 from firmware.transport import LinkError, Transport
 from hw.link.packets import FrameType, LoadBegin, LoadData, ReadRequest, WriteRequest
 from hw.register_map import register_address
 from hw.structures import pack
-from sim.fault_board import FaultBench, fault_design, fault_networks
+from sim.fault_board import FaultBench, FaultError, fault_design, fault_networks
 from sim.fault_lines import BadLine, BusyLine
 from sim.line_cases import drop_bytes, flip_bits, noise, reorder_bytes, repeat_bytes
+from sim.virtual_board import VirtualBoard
 
 __all__ = ["KINDS", "SERIAL_KINDS", "Scene", "load_frames"]
 
@@ -57,15 +58,18 @@ class Scene:
         """The network held, the one wanted, or none."""
         return {self.held, self.wanted, None}
 
-    def send(self, line: bytes) -> None:
-        """Send bytes without waiting for answers, until they and the answers have passed."""
+    def send(self, line: bytes) -> bytes:
+        """Send bytes without waiting for answers, until they and the answers have passed; return
+        what came."""
         board = self.bench.board
         board.connect().write(line)
         quiet = max(_QUIET_CYCLES, 200 * board.byte_cycles)
-        sent, received = -1, b"?"
+        sent, received, answers = -1, b"?", b""
         while received or board.line_use().to_board != sent:
             sent = board.line_use().to_board
             received = board.run(quiet)
+            answers += received
+        return answers
 
     def load(self, line: Transport) -> set[int | None]:
         """Load the wanted network over a line on which it may fail.
@@ -77,6 +81,22 @@ class Scene:
         except LinkError:
             return self.any_of_both
         return {self.wanted}
+
+    def load_interrupted(
+        self, act: Callable[[VirtualBoard], None], line: Transport, *, messages: int, cycles: int
+    ) -> set[int | None]:
+        """`load`, with reset or power loss behind one of the first messages and some cycles."""
+        left = self.rng.randrange(1, messages)
+
+        def happens() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                self.bench.board.run(self.rng.randrange(cycles))
+                act(self.bench.board)
+
+        # If it did not happen, the load came to its end. If it did, what was held is gone.
+        return self.load(BusyLine(line, happens=happens)) & {self.wanted, None}
 
     def classify(self, line: Transport) -> set[int | None]:
         """Classify over a line on which it may fail; answers that come must be right."""
@@ -151,29 +171,26 @@ def _cut(scene: Scene) -> set[int | None]:
     return allowed
 
 
-def _interrupted(act: Callable[[FaultBench], None]) -> Callable[[Scene], set[int | None]]:
+def _interrupted(act: Callable[[VirtualBoard], None]) -> Callable[[Scene], set[int | None]]:
     """Reset, or power, in the midst of a load that is sent blindly, or by the driver."""
 
     def fault(scene: Scene) -> set[int | None]:
         rng, board = scene.rng, scene.bench.board
         if scene.number % 2:
-            left = rng.randrange(1, 9)
-
-            def happens() -> None:
-                nonlocal left
-                left -= 1
-                if left == 0:
-                    board.run(rng.randrange(600 * board.byte_cycles))
-                    act(scene.bench)
-
-            return scene.load(BusyLine(board.connect(), happens=happens))
+            return scene.load_interrupted(
+                act, board.connect(), messages=9, cycles=600 * board.byte_cycles
+            )
         line = b"".join(load_frames(scene.wanted, rng, rng.choice([40, 128, 512])))
         board.connect().write(line)
-        board.run(rng.randrange(len(line) * board.byte_cycles))
-        act(scene.bench)
-        scene.send(line[rng.randrange(len(line)) :] if rng.random() < 0.5 else b"")
-        # The network that was held is gone, and what was sent last was not whole.
-        return {None}
+        cycles = rng.randrange(len(line) * board.byte_cycles)
+        board.run(cycles)
+        act(board)
+        left = line[rng.randrange(len(line)) :] if rng.random() < 0.5 else b""
+        scene.send(left)
+        # The network that was held is gone. What came then was whole only if it began with the
+        # first frame, whose first byte is a zero.
+        is_whole = cycles < 2 * board.byte_cycles or len(left) >= len(line) - 1
+        return {None, scene.wanted} if is_whole else {None}
 
     return fault
 
@@ -242,7 +259,7 @@ def _two_hosts(scene: Scene) -> set[int | None]:
             other.write(b"".join(_other_frames(scene)))
 
     # What was loaded was there when the driver looked, and nobody wrote after that.
-    return {*scene.load(BusyLine(board.connect(), happens=happens))} | (allowed - {scene.wanted})
+    return scene.load(BusyLine(board.connect(), happens=happens))
 
 
 def _strange(scene: Scene) -> set[int | None]:
@@ -253,7 +270,9 @@ def _strange(scene: Scene) -> set[int | None]:
         kind = rng.choice([*FrameType]).value if rng.random() < 0.8 else rng.randrange(256)
         body = rng.randbytes(rng.choice([0, 1, 2, 3, 4, 5, 6, 8, 13, 20, 40, 300]))
         frames.append(encode_frame(Frame(type=kind, sequence=index, body=body)))
-    scene.send(b"".join(frames))
+    answered = {each.sequence for each in FrameParser().feed(scene.send(b"".join(frames)))}
+    if missing := {*range(len(frames))} - answered:
+        raise FaultError(f"Requests {sorted(missing)} of {len(frames)} must be answered")
     return {scene.held, None}
 
 
@@ -273,20 +292,12 @@ def _wrong_speed(scene: Scene) -> set[int | None]:
     return scene.any_of_both
 
 
-def _reset(bench: FaultBench) -> None:
-    bench.board.reset()
-
-
-def _power(bench: FaultBench) -> None:
-    bench.board.power_cycle()
-
-
 #: Kinds by name. A kind does harm to a scene and returns what the board may hold then.
 KINDS: dict[str, Callable[[Scene], set[int | None]]] = {
     "cut": _cut,
     **{name: _changed(change) for name, change in _CHANGES.items()},
-    "reset in mid-load": _interrupted(_reset),
-    "power loss in mid-load": _interrupted(_power),
+    "reset in mid-load": _interrupted(VirtualBoard.reset),
+    "power loss in mid-load": _interrupted(VirtualBoard.power_cycle),
     "garbage between frames": _garbage,
     "two hosts": _two_hosts,
     "strange requests": _strange,

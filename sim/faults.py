@@ -194,6 +194,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     cases = fault_cases(chosen.cases, chosen.seed, board=chosen.board)
     if chosen.case is not None:
+        if not 0 <= chosen.case < len(cases):
+            parser.error(f"case must lie in 0..{len(cases) - 1}, not {chosen.case}")
         cases = [case for case in cases if case.number == chosen.case]
     outcome = run_faults(cases, board=chosen.board)
     if chosen.json:

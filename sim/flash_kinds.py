@@ -170,7 +170,7 @@ def _noise(scene: Scene) -> set[int | None]:
     return {None}
 
 
-def _in_mid_boot(act: Callable[[FlashBench], None]) -> Callable[[Scene], set[int | None]]:
+def _in_mid_boot(act: Callable[[VirtualBoard], None]) -> Callable[[Scene], set[int | None]]:
     """Reset, or power, in the midst of a boot; it begins anew."""
 
     def fault(scene: Scene) -> set[int | None]:
@@ -178,7 +178,7 @@ def _in_mid_boot(act: Callable[[FlashBench], None]) -> Callable[[Scene], set[int
         bench.board.power_cycle()
         for _ in range(rng.randint(1, 3)):
             bench.board.run(rng.randrange(1, 14_000))
-            act(bench)
+            act(bench.board)
         bench.boot()
         return {scene.held}
 
@@ -247,8 +247,8 @@ FLASH_KINDS: dict[str, Callable[[Scene], set[int | None]]] = {
     "unused bytes of flash": _unused_bytes,
     "slot of another design": _other_design,
     "noise in flash": _noise,
-    "reset in mid-boot": _in_mid_boot(lambda bench: bench.board.reset()),
-    "power loss in mid-boot": _in_mid_boot(lambda bench: bench.board.power_cycle()),
+    "reset in mid-boot": _in_mid_boot(VirtualBoard.reset),
+    "power loss in mid-boot": _in_mid_boot(VirtualBoard.power_cycle),
     "load in mid-boot": _load_in_mid_boot,
     "slot asked for": _asked,
     "slots asked for in mid-boot": _lost_in_mid_boot,

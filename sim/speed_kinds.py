@@ -11,7 +11,7 @@ from hw.register_map import LinkWord, register_address
 from hw.structures import to_bits
 from sim.fault_board import FaultBench, fault_design
 from sim.fault_kinds import Scene, load_frames
-from sim.fault_lines import BadLine, BusyLine
+from sim.fault_lines import BadLine
 from sim.line_cases import drop_bytes, flip_bits, noise
 from sim.virtual_board import VirtualBoard
 
@@ -73,23 +73,13 @@ def _bad(scene: Scene) -> set[int | None]:
     return scene.load(line)
 
 
-def _interrupted(act: Callable[[FaultBench], None]) -> Callable[[Scene], set[int | None]]:
+def _interrupted(act: Callable[[VirtualBoard], None]) -> Callable[[Scene], set[int | None]]:
     """Reset, or power, while a driver loads at another speed; the board drops to the built."""
 
     def fault(scene: Scene) -> set[int | None]:
-        rng, board = scene.rng, scene.bench.board
-        left = rng.randrange(1, 6)
-
-        def happens() -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                board.run(rng.randrange(5000))
-                act(scene.bench)
-
-        line = board.connect()
-        _raise(scene, scene.bench.device(rng, line))
-        return scene.load(BusyLine(line, happens=happens))
+        line = scene.bench.board.connect()
+        _raise(scene, scene.bench.device(scene.rng, line))
+        return scene.load_interrupted(act, line, messages=6, cycles=5000)
 
     return fault
 
@@ -110,7 +100,7 @@ def _asked(scene: Scene) -> set[int | None]:
 SPEED_KINDS: dict[str, Callable[[Scene], set[int | None]]] = {
     "left at another speed": _left,
     "bad line at another speed": _bad,
-    "reset at another speed": _interrupted(lambda bench: bench.board.reset()),
-    "power loss at another speed": _interrupted(lambda bench: bench.board.power_cycle()),
+    "reset at another speed": _interrupted(VirtualBoard.reset),
+    "power loss at another speed": _interrupted(VirtualBoard.power_cycle),
     "any speed asked for": _asked,
 }

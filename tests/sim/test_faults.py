@@ -18,6 +18,7 @@ from sim.fault_kinds import KINDS, Scene, load_frames
 from sim.faults import fault_cases, main, run_case, run_faults
 from sim.flash_kinds import FLASH_KINDS, writing_operations
 from sim.flash_writing import interrupted_write, write_operations
+from sim.stepped import SteppedTransport
 from sim.virtual_board import VirtualBoard
 
 
@@ -118,6 +119,35 @@ def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed["failures"] == []
     assert main(["--cases", "22", "--case", "0"]) == 0
     assert "1 cases, 0 failures" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["--cases", "22", "--case", "22"])
+    assert "case must lie in 0..21, not 22" in capsys.readouterr().err
+
+
+def test_a_load_that_is_whole_behind_a_reset_may_be_held() -> None:
+    """The reset comes before the first frame of what is on the line."""
+    assert main(["--cases", "300", "--seed", "5", "--case", "194"]) == 0
+
+
+def test_a_request_without_answer_is_found(
+    bench: FaultBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that the driver repeats, and one of those that are sent blindly."""
+    rng = random.Random(4)
+    bench.begin(rng, 0)
+    scene = Scene(bench=bench, rng=rng, number=0, held=0, wanted=1)
+    monkeypatch.setattr(Scene, "send", lambda *_: b"")
+    with pytest.raises(FaultError, match=r"^Requests \[0.*\] of \d+ must be answered$"):
+        KINDS["strange requests"](scene)
+    lost = iter([b"x"])
+
+    def once(line: SteppedTransport, message: bytes) -> None:
+        write(line, next(lost, message))
+
+    write = SteppedTransport.write
+    monkeypatch.setattr(SteppedTransport, "write", once)
+    with pytest.raises(FaultError, match=r"^Requests that were repeated must be 0, not 1$"):
+        bench.check(rng, {0})
 
 
 def test_garbage_and_whole_frames_do_what_is_said(bench: FaultBench) -> None:
