@@ -45,9 +45,11 @@ __all__ = [
 
 # Of a frame with a part of something long, without its code: two fit in the smallest ring.
 _PART_BYTES = 512
-# Parts under way. The board takes them faster than any line brings them, so that they need not
-# all fit in its ring; they hide the time until the host gets to see an answer.
+# Parts under way. The board takes those of an image faster than any line brings them, so that they
+# need not all fit in its ring; they hide the time until the host gets to see an answer.
 _PARTS = 8
+# The same where a part of a sample was lost: its accelerator may be slower than the line.
+_SAFE_PARTS = 2
 
 
 class Device(Requester):
@@ -266,6 +268,7 @@ class Device(Requester):
         content: bytes,
         *,
         unit: int,
+        window: int | Callable[[], int] = _PARTS,
         progress: Callable[[int, int], None] | None = None,
         on_running: Callable[[int, int, bytes], None] | None = None,
     ) -> Reply:
@@ -288,7 +291,7 @@ class Device(Requester):
             if progress is not None:
                 progress(min(done * part, len(content)), len(content))
 
-        self.request_all(kind, parts(), window=_PARTS, on_reply=answered, on_running=on_running)
+        self.request_all(kind, parts(), window=window, on_reply=answered, on_running=on_running)
         assert last is not None  # all are answered
         return last
 
@@ -348,17 +351,17 @@ class Device(Requester):
         on_reply, on_running
             As for `request_all`.
         """
+        before = self.repeated
         if self.design.events is not None:
             for number, body in bodies:
                 tell = on_running and functools.partial(_renumbered, on_running, number)
-                on_reply(number, self._send_events(body, tell))
+                on_reply(number, self._send_events(body, before, tell))
             return
         room = SampleWindow(
             safe=sample_window(self.design, status.sample_values),
             values=status.sample_values,
             divisor=status.divisor,
         )
-        before = self.repeated
 
         def answered(number: int, reply: Reply) -> None:
             on_reply(number, reply)
@@ -374,13 +377,20 @@ class Device(Requester):
         )
 
     def _send_events(
-        self, body: bytes, on_running: Callable[[int, int, bytes], None] | None
+        self, body: bytes, before: int, on_running: Callable[[int, int, bytes], None] | None
     ) -> Reply:
-        """Send a sample of events, and begin once more if its result was lost on the line."""
+        """Send a sample of events, and begin once more if its result was lost on the line; fewer
+        parts are under way once more requests were repeated than before the batch."""
         size = size_of(EventEntry)
+
+        def room() -> int:
+            return _PARTS if self.repeated == before else _SAFE_PARTS
+
         for _ in range(2):
             self.request(FrameType.SAMPLE_BEGIN, pack(SampleBegin, events=len(body) // size))
-            reply = self._send_parts(FrameType.SAMPLE_DATA, body, unit=size, on_running=on_running)
+            reply = self._send_parts(
+                FrameType.SAMPLE_DATA, body, unit=size, window=room, on_running=on_running
+            )
             if reply.body:
                 return reply
         raise DeviceError("The board's results are lost on the line. Check the port and its speed")
