@@ -250,6 +250,6 @@ def test_an_accelerator_of_events_slower_than_its_line_loses_few_parts():
         assert device.raise_speed() == 921600
         before = device.repeated
         found = device.classify(samples)
-        # Parts that are under way when the first is lost; 44 if as many stayed under way.
+        # Parts that are under way when the first is lost; 28 if as many stayed under way.
         assert 0 < device.repeated - before < 16
     assert found.scores.tolist() == run(network, samples).scores.tolist()
