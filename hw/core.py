@@ -19,7 +19,7 @@ from hw.spike_word import output_record, sample_beat, spike_word
 from hw.step_chain import add_step_chain
 from hw.step_shapes import state_layout
 from hw.word_former import ENTRY
-from hw.write_target import write_targets
+from hw.write_target import write_row_bits, write_targets
 
 __all__ = ["Core", "core_config", "probe_layouts", "spike_counts"]
 
@@ -106,7 +106,7 @@ class Core(wiring.Component):
         Take a byte of a memory row; only while not ``running``.
     write_target : In
         Number of the memory, see `hw.write_target`.
-    write_row : In(16)
+    write_row : In(write_row_bits)
         Row number (intensity, for the table).
     write_end : In(1)
         This byte is the last of its row. Bytes come lowest first.
@@ -131,7 +131,7 @@ class Core(wiring.Component):
             "config": In(core_config(design)),
             "write_valid": In(1),
             "write_target": In(range(1 + write_targets(design)[-1].number)),
-            "write_row": In(16),
+            "write_row": In(write_row_bits(design)),
             "write_end": In(1),
             "write_data": In(8),
             "spikes": Out(spike_counts(design)),

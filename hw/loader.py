@@ -16,7 +16,7 @@ from hw.image_layout import (
     head_bytes,
 )
 from hw.structures import size_of
-from hw.write_target import ENCODER_TARGET, MEMORY_TARGETS, write_targets
+from hw.write_target import ENCODER_TARGET, MEMORY_TARGETS, write_row_bits, write_targets
 
 __all__ = ["Loader"]
 
@@ -85,7 +85,7 @@ class Loader(wiring.Component):
                 "error": Out(LoadError),
                 "write_valid": Out(1),
                 "write_target": Out(range(1 + write_targets(design)[-1].number)),
-                "write_row": Out(16),
+                "write_row": Out(write_row_bits(design)),
                 "write_end": Out(1),
                 "write_data": Out(8),
             }

@@ -5,7 +5,7 @@ from amaranth import Module, Signal, Value
 
 from hw.contents import Contents
 from hw.design import Design
-from hw.write_target import write_targets
+from hw.write_target import write_row_bits, write_targets
 
 __all__ = ["MemoryWrites"]
 
@@ -42,7 +42,7 @@ class MemoryWrites:
         self._contents = contents
         self._targets = {memory.number: memory for memory in write_targets(design)}
         longest = max(memory.row_bytes for memory in self._targets.values())
-        self._row = Signal(16, name="write_row")
+        self._row = Signal(write_row_bits(design), name="write_row")
         self._bytes = Signal(8 * longest, name="write_bytes")
         self._enable = Signal(1 + max(self._targets), name="write_enable")
         m.d.sync += self._enable.eq(0)

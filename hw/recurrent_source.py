@@ -17,6 +17,7 @@ from hw.series_source import memory_config
 from hw.spike_word import pixel_beat, spike_word
 from hw.state_reader import StateReader
 from hw.step_shapes import emission_layout
+from hw.write_target import write_row_bits
 
 __all__ = ["RecurrentSource", "series_config", "settle_cycles", "value_cycles"]
 
@@ -97,7 +98,7 @@ class RecurrentSource(wiring.Component):
                 "config": In(memory_config(memory)),
                 "series": In(series_config(encoder)),
                 "write_enable": In(3),
-                "write_row": In(16),
+                "write_row": In(write_row_bits(design)),
                 "write_data": In(max(widths)),
                 "state": Out(memory_state_layout(memory)),
             }

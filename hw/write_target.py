@@ -4,6 +4,7 @@
 import dataclasses
 
 from hw.design import Design, ceil_div
+from hw.layer_design import index_bits
 
 __all__ = [
     "ENCODER_TARGET",
@@ -12,6 +13,7 @@ __all__ = [
     "memory_target",
     "threshold_target",
     "weight_target",
+    "write_row_bits",
     "write_targets",
 ]
 
@@ -116,3 +118,8 @@ def write_targets(design: Design) -> tuple[WriteTarget, ...]:
             )
         )
     return tuple(targets)
+
+
+def write_row_bits(design: Design) -> int:
+    """Width of a row number of all memories: 16 bits, more where a memory has more rows."""
+    return max(16, *(index_bits(target.rows) for target in write_targets(design)))

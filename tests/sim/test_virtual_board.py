@@ -314,6 +314,19 @@ def test_raw_events_on_the_board():
             device.classify(outside)
 
 
+@pytest.mark.slow
+def test_a_weight_memory_of_more_rows_than_16_bits_count():
+    deep = network(3, (784, 90, 4), 2)
+    design = Design.for_networks([deep], [Fold(lanes=1)] * 2)
+    assert design.layers[0].rows > 1 << 16
+    images = images_for(deep, count=3)
+    with VirtualBoard(design) as board, Device(board.connect(), timeout=20.0) as device:
+        device.load(deep)
+        found, golden = device.classify(images), run(deep, images)
+        assert found.winners.tolist() == golden.winners.tolist()
+        assert found.scores.tolist() == golden.scores.tolist()
+
+
 def test_a_missing_compiler_is_named(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(ToolError, match="A C\\+\\+ compiler must be installed"):
