@@ -7,7 +7,6 @@ Made from the one place where each is defined: frames (`hw.link.packets`), regis
 out of date.
 """
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -22,6 +21,7 @@ from hw.link import packets
 from hw.link.packets import CRC_BYTES, FRAME_CRC, HEADER_BYTES
 from hw.register_map import REGISTERS
 from hw.structures import size_of
+from model.whole_file import whole_file
 
 __all__ = ["HEADER", "header_text", "main"]
 
@@ -116,9 +116,8 @@ def _structure(layout: Any) -> str:
 
 def main() -> int:
     """Rewrite the header."""
-    part = HEADER.with_suffix(".part")
-    part.write_text(header_text(), encoding="utf-8")
-    os.replace(part, HEADER)
+    with whole_file(HEADER) as temporary:
+        temporary.write_text(header_text(), encoding="utf-8")
     return 0
 
 

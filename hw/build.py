@@ -21,7 +21,7 @@ from hw.on_board import OnBoard
 from hw.pll import PllSetting, choose_pll
 from hw.report import PlaceReport, Resources, read_netlist, read_place_report
 from hw.tools import find_tool, run_tool
-from hw.whole_file import whole_file
+from model.whole_file import whole_file
 
 __all__ = ["Attempt", "Bitstream", "TimingError", "build_bitstream", "part_of"]
 

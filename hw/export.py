@@ -16,7 +16,7 @@ from hw.export_top import ExportTop, bundle_fields, export_ports
 from hw.register_map import register_rows
 from hw.spike_word import output_record, sample_beat
 from hw.step_shapes import neuron_state
-from hw.whole_file import whole_file
+from model.whole_file import whole_file
 
 __all__ = ["export", "side_file", "to_verilog"]
 

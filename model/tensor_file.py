@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are whole or not there, and safetensors with a description as JSON. Torch-free."""
+"""Safetensors with a description as JSON. Torch-free."""
 
-import contextlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +10,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-__all__ = ["read_tensor_file", "whole_file", "write_tensor_file"]
+from model.whole_file import whole_file
 
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a name to write to, which becomes the path at the end: a kill leaves no partial file.
-
-    Missing folders are made. If the block raises, what it wrote is removed.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+__all__ = ["read_tensor_file", "write_tensor_file"]
 
 
 def write_tensor_file(

@@ -24,7 +24,8 @@ ALLOWED = {
     "sim": {"sim", "firmware", "hw", "model"},
     "popspike": {"popspike", "sim", "firmware", "hw", "model"},
 }
-# The torch-free parts of model/ that hw/ and firmware/ may read.
+# The torch-free parts of model/ that hw/ and firmware/ may read: what describes a network, and how
+# files are written.
 DESCRIPTION = {
     "model.description",
     "model.encoding",
@@ -32,6 +33,7 @@ DESCRIPTION = {
     "model.network_file",
     "model.neurons",
     "model.sampling",
+    "model.whole_file",
 }
 # cocotb finds a bench by itself, in a process of its own.
 BENCHES = ("sim.benches.",)

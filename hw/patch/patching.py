@@ -17,7 +17,7 @@ from hw.patch.ice40 import Ice40Bitstream
 from hw.patch.memories import stored_bits, stored_memories
 from hw.patch.memory_map import MapError, MemoryMap, find_pieces
 from hw.patch.unpacked import BitstreamError, UnpackedBitstream
-from hw.whole_file import whole_file
+from model.whole_file import whole_file
 
 __all__ = [
     "Patched",

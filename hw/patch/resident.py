@@ -7,7 +7,7 @@ from hw.build import Bitstream
 from hw.contents import Contents
 from hw.design import Design
 from hw.patch.patching import Patched, map_memories, map_path, packer_options, patch_bitstream
-from hw.whole_file import whole_file
+from model.whole_file import whole_file
 
 __all__ = ["finish_resident"]
 

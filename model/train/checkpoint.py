@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from model.tensor_file import whole_file
+from model.whole_file import whole_file
 
 __all__ = ["CHECKPOINT_VERSION", "CheckpointError", "load_checkpoint", "save_checkpoint"]
 

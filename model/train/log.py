@@ -5,7 +5,7 @@ import csv
 import dataclasses
 from pathlib import Path
 
-from model.tensor_file import whole_file
+from model.whole_file import whole_file
 
 __all__ = ["EpochRecord", "plot_curves", "write_csv"]
 

@@ -13,12 +13,12 @@ import numpy as np
 
 from model.description import Network
 from model.network_file import save_network
-from model.tensor_file import whole_file
 from model.train.bs4nn_paper import PaperConfig, PaperNetwork
 from model.train.checkpoint import CheckpointError
 from model.train.fields import RecipeError
 from model.train.log import EpochRecord, plot_curves, write_csv
 from model.train.recipe import RECIPES
+from model.whole_file import whole_file
 
 __all__ = ["PAPER_RECIPE", "PaperEpoch", "load_paper_recipe", "train_paper"]
 

@@ -11,7 +11,7 @@ from firmware.driver import Device
 from firmware.flash import flash_file, generation_now, slot_image, slots_of, unused_slots
 from hw.boards import find_board
 from hw.flash.layout import FlashMap
-from model.tensor_file import whole_file
+from model.whole_file import whole_file
 from popspike.console import figures, out, print_json, stage, table
 from popspike.devices import BaudOption, PortOption, Target, TargetOption, open_device
 from popspike.options import JsonOption, find_network

@@ -5,7 +5,6 @@ The layers behind the memory see only its states after the last step, so that th
 fixed, is run once for every sample, whatever is trained behind it.
 """
 
-import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from model.description import LegendreMemory, SeriesEncoding
 from model.legendre_step import final_states, float_states, float_system
 from model.spike_trains import check_series, series_integers
 from model.train.lmu.config import LmuConfig
+from model.whole_file import whole_file
 
 __all__ = [
     "emission_shifts",
@@ -139,13 +139,8 @@ def memory_states(
         if on_message is not None:
             on_message(f"memory: {start + len(part)} of {len(values)} samples")
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
+        with whole_file(path) as temporary:
             save_file({"states": states}, temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
     return states
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are whole or not there; the twin of the one in ``model``, which hw does not import."""
+"""Files that are whole or not there. Torch-free: hw and firmware write theirs so, too."""
 
 import contextlib
 import os
