@@ -3,7 +3,7 @@
 
 Formats come from the definitions that gateware and host share, accuracies from the shipped
 networks, studies over seeds and folds from ``model/results``, builds from the record of
-`hw.resource_record`. ``python docs/tables.py`` rewrites the
+`hw.flow.resource_record`. ``python docs/tables.py`` rewrites the
 files; a test fails when one is out of date.
 """
 
@@ -15,11 +15,11 @@ from typing import Any
 
 from hw.boards import BOARDS
 from hw.flash.layout import map_rows, slot_rows
-from hw.image_layout import LoadError, image_rows
+from hw.flow.resource_record import recorded_builds
+from hw.formats.image_layout import LoadError, image_rows
+from hw.formats.register_map import register_rows
+from hw.formats.structures import field_spans, span_text
 from hw.link.packets import FrameHeader, RefusalReason, packet_rows
-from hw.register_map import register_rows
-from hw.resource_record import recorded_builds
-from hw.structures import field_spans, span_text
 from model import zoo
 from model.lmu_tables import lmu_tables
 from model.studies import FIGURES, PREDICTORS, Study, load_studies

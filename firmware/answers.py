@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from firmware.transport import LinkError
-from hw.image_layout import LoadError, LoadState
+from hw.formats.image_layout import LoadError, LoadState
+from hw.formats.structures import size_of, unpack
 from hw.link.packets import SILENT, RefusalReason, ResultEnd, ResultEntry
-from hw.structures import size_of, unpack
 from model.description import Readout
 
 __all__ = [

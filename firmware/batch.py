@@ -18,8 +18,8 @@ from firmware.answers import (
 from firmware.events import event_bodies
 from firmware.requests import Reply
 from firmware.transport import LinkError
-from hw.design import Design
-from hw.image_layout import LoadState
+from hw.design.design import Design
+from hw.formats.image_layout import LoadState
 from model.events import Events
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import time
 
 from firmware.answers import DeviceError
 from firmware.driver import Device
-from hw.image_layout import LoadError
-from hw.register_map import NOT_FROM_FLASH, BootState, BootWord, register_address
-from hw.structures import to_bits, unpack
+from hw.formats.image_layout import LoadError
+from hw.formats.register_map import NOT_FROM_FLASH, BootState, BootWord, register_address
+from hw.formats.structures import to_bits, unpack
 
 __all__ = ["BootStatus", "boot_slot", "boot_status"]
 
@@ -20,7 +20,7 @@ _PAUSE_S = 0.02
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BootStatus:
-    """The register `hw.register_map.BootWord`.
+    """The register `hw.formats.register_map.BootWord`.
 
     Parameters
     ----------

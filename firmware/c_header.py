@@ -2,7 +2,7 @@
 """The header of the C driver that holds every number of the protocol.
 
 Made from the one place where each is defined: frames (`hw.link.packets`), registers
-(`hw.register_map`, `hw.capacity_words`), device images (`hw.image_layout`).
+(`hw.formats.register_map`, `hw.formats.capacity_words`), device images (`hw.formats.image_layout`).
 ``python -m firmware.c_header`` rewrites ``firmware/c/popspike_packets.h``; a test fails when it is
 out of date.
 """
@@ -15,12 +15,12 @@ from typing import Any
 
 from amaranth.lib import data, enum
 
-from hw import capacity_words, image_layout, register_map
-from hw.image_layout import IMAGE_MAGIC
+from hw.formats import capacity_words, image_layout, register_map
+from hw.formats.image_layout import IMAGE_MAGIC
+from hw.formats.register_map import REGISTERS
+from hw.formats.structures import size_of
 from hw.link import packets
 from hw.link.packets import CRC_BYTES, FRAME_CRC, HEADER_BYTES
-from hw.register_map import REGISTERS
-from hw.structures import size_of
 from model.whole_file import whole_file
 
 __all__ = ["HEADER", "header_text", "main"]

@@ -10,7 +10,7 @@ from firmware.driver import Device
 from firmware.speed import wake
 from firmware.transport import USUAL_BAUD, LinkError, Transport, open_transport
 from hw.boards import BOARDS, find_board
-from hw.register_map import board_code, register_address
+from hw.formats.register_map import board_code, register_address
 
 __all__ = ["Found", "Port", "board_name", "find_devices", "find_one", "list_ports", "open_port"]
 

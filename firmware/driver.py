@@ -15,9 +15,11 @@ from firmware.speed import SPEEDS, raise_speed, restore_speed
 from firmware.status import WINDOW_WORDS, read_status
 from firmware.transport import USUAL_BAUD, Transport
 from firmware.window import SampleWindow
-from hw.design import CapacityError, Design
-from hw.design_words import design_from_words
-from hw.image_layout import LoadState
+from hw.design.design import CapacityError, Design
+from hw.formats.design_words import design_from_words
+from hw.formats.image_layout import LoadState
+from hw.formats.register_map import CommitteeWord, ControlWord, register_address
+from hw.formats.structures import pack, size_of, to_bits, unpack
 from hw.link.packets import (
     CRC_BYTES,
     HEADER_BYTES,
@@ -30,8 +32,6 @@ from hw.link.packets import (
     SampleBegin,
     sample_window,
 )
-from hw.register_map import CommitteeWord, ControlWord, register_address
-from hw.structures import pack, size_of, to_bits, unpack
 from model.description import MAX_STEPS, Network
 from model.events import Events
 
@@ -171,7 +171,7 @@ class Device(Requester):
 
         Raises
         ------
-        hw.design.CapacityError
+        hw.design.design.CapacityError
             If the network has fewer members, or the gateware was built for fewer; nothing is sent.
         ValueError
             If a number is out of range; nothing is sent.
@@ -226,7 +226,7 @@ class Device(Requester):
 
         Raises
         ------
-        hw.design.CapacityError
+        hw.design.design.CapacityError
             If the gateware cannot hold the network; the text names the field.
         DeviceError
             If the board does not answer or refuses the image; it then has no network.

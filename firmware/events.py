@@ -4,8 +4,8 @@
 import numpy as np
 from amaranth.lib import data
 
+from hw.formats.structures import pack, size_of
 from hw.link.packets import EventEntry
-from hw.structures import pack, size_of
 from model.description import EventEncoding
 from model.events import Events
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 from firmware.image import device_image
 from firmware.link import crc16
-from hw.design import Design
+from hw.design.design import Design
 from hw.flash.layout import IMAGE_OFFSET, SLOT_MAGIC, SLOT_VERSION, FlashMap, SlotHeader
+from hw.formats.structures import pack, size_of, unpack
 from hw.link.packets import CRC_BYTES
-from hw.structures import pack, size_of, unpack
 from model.description import Network
 
 __all__ = [
@@ -72,7 +72,7 @@ def slot_image(
 
     Raises
     ------
-    hw.design.CapacityError
+    hw.design.design.CapacityError
         If the gateware cannot hold the network; the text names the field.
     FlashError
         If the generation is out of range, or the image too large for a slot.

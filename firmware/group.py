@@ -11,7 +11,7 @@ from firmware.answers import Classification, DeviceStatus, Result
 from firmware.batch import classify_on
 from firmware.driver import Device
 from firmware.transport import Closing, LinkError
-from hw.design import Design
+from hw.design.design import Design
 from model.description import Network
 from model.events import Events
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Device images: a network in the bytes that a gateware's loader takes, and back.
 
-The format stands in ``hw/image_layout.py``.
+The format stands in ``hw/formats/image_layout.py``.
 """
 
 import zlib
@@ -17,8 +17,8 @@ from firmware.memory_image import (
     memory_rows,
     series_from_image,
 )
-from hw.design import CapacityError, Design, LayerDesign, encoding_kind
-from hw.image_layout import (
+from hw.design.design import CapacityError, Design, LayerDesign, encoding_kind
+from hw.formats.image_layout import (
     ENCODING_CODES,
     IMAGE_MAGIC,
     IMAGE_VERSION,
@@ -28,8 +28,8 @@ from hw.image_layout import (
     ImageMemory,
     head_bytes,
 )
-from hw.structures import pack, size_of, unpack
-from hw.write_target import ENCODER_TARGET, MEMORY_TARGETS, WriteTarget, write_targets
+from hw.formats.structures import pack, size_of, unpack
+from hw.formats.write_target import ENCODER_TARGET, MEMORY_TARGETS, WriteTarget, write_targets
 from model.description import Layer, Network
 from model.encoding import Encoding, LatencyEncoding, RateEncoding
 
@@ -109,7 +109,7 @@ def device_image(network: Network, design: Design) -> bytes:
 
     Raises
     ------
-    hw.design.CapacityError
+    hw.design.design.CapacityError
         If the gateware cannot hold the network; the text names the field.
     """
     design.check(network)
@@ -161,7 +161,8 @@ def device_image(network: Network, design: Design) -> bytes:
 class ImageReader:
     """An image whose fixed part, length and CRC have been found right.
 
-    Its memories are taken one after another, in the order of `hw.write_target.write_targets`.
+    Its memories are taken one after another, in the order of
+    `hw.formats.write_target.write_targets`.
     """
 
     def __init__(self, image: bytes, design: Design) -> None:

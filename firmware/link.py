@@ -7,8 +7,8 @@ The definitions stand in ``hw/link/packets.py``.
 import binascii
 import dataclasses
 
+from hw.formats.structures import pack, unpack
 from hw.link.packets import CRC_BYTES, FRAME_CRC, HEADER_BYTES, FrameHeader, FrameType
-from hw.structures import pack, unpack
 
 __all__ = [
     "Frame",

@@ -3,12 +3,12 @@
 
 import numpy as np
 
-from hw.design import Design
-from hw.encoder_design import EncoderDesign
-from hw.image_layout import ImageMemory
-from hw.memory_design import MemoryDesign
-from hw.structures import pack
-from hw.write_target import ENCODER_TARGET, WriteTarget
+from hw.design.design import Design
+from hw.design.encoder_design import EncoderDesign
+from hw.design.memory_design import MemoryDesign
+from hw.formats.image_layout import ImageMemory
+from hw.formats.structures import pack
+from hw.formats.write_target import ENCODER_TARGET, WriteTarget
 from model.description import Dynamics, Layer, LegendreMemory, Network, NeuronKind
 from model.encoding import SeriesEncoding
 

@@ -13,6 +13,7 @@ import numpy as np
 from firmware.answers import DeviceError, RefusedError, refusal_detail, refusal_reason
 from firmware.link import Frame, FrameParser, encode_frame
 from firmware.transport import Closing, Transport
+from hw.formats.structures import pack, size_of, unpack
 from hw.link.packets import (
     PACKETS,
     FrameType,
@@ -21,7 +22,6 @@ from hw.link.packets import (
     RefusalReason,
     WriteRequest,
 )
-from hw.structures import pack, size_of, unpack
 
 __all__ = ["Reply", "Requester"]
 

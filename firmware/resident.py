@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network in the memories of a bitstream: the contents of `hw.contents` from a network."""
+"""A network in the memories of a bitstream: the contents of `hw.formats.contents` from a
+network."""
 
 import zlib
 
 from firmware.image import ImageReader, device_image
-from hw.contents import Contents, check_contents, resident_head_bytes
-from hw.design import Design
-from hw.write_target import write_targets
+from hw.design.design import Design
+from hw.formats.contents import Contents, check_contents, resident_head_bytes
+from hw.formats.write_target import write_targets
 from model.description import Network
 
 __all__ = ["contents_of"]
@@ -17,7 +18,7 @@ def contents_of(network: Network, design: Design) -> Contents:
 
     Raises
     ------
-    hw.design.CapacityError
+    hw.design.design.CapacityError
         If the gateware cannot hold the network; the text names the field.
     ValueError
         If weights are in SPRAM, which is empty at power-up.

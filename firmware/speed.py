@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from firmware.answers import DeviceError
 from firmware.status import WINDOW_WORDS
 from firmware.transport import LinkError
+from hw.formats.register_map import REGISTER_MAGIC, ErrorFlags, LinkWord, register_address
+from hw.formats.structures import pack, to_bits, unpack
 from hw.link.packets import FrameType, ReadRequest, body_limit
-from hw.register_map import REGISTER_MAGIC, ErrorFlags, LinkWord, register_address
-from hw.structures import pack, to_bits, unpack
 
 if TYPE_CHECKING:
     from firmware.driver import Device

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from amaranth.lib import data
 
 from firmware.answers import DeviceStatus
-from hw.design import Design
-from hw.image_layout import LoadError, LoadState
-from hw.register_map import (
+from hw.design.design import Design
+from hw.formats.image_layout import LoadError, LoadState
+from hw.formats.register_map import (
     CommitteeWord,
     ErrorFlags,
     LinkWord,

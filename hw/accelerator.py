@@ -5,16 +5,16 @@ from amaranth import Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.byte_beat import ByteBeat
-from hw.contents import Contents, check_contents
 from hw.core import Core, probe_layouts
-from hw.design import Design
-from hw.image_layout import LoadError, LoadState
-from hw.latency_counter import LatencyCounter
-from hw.loader import Loader
-from hw.register_map import BootWord, ErrorFlags, LinkWord
-from hw.registers import RegisterBus, Registers
-from hw.spike_word import output_record, sample_beat
+from hw.design.design import Design
+from hw.formats.contents import Contents, check_contents
+from hw.formats.image_layout import LoadError, LoadState
+from hw.formats.register_map import BootWord, ErrorFlags, LinkWord
+from hw.loading.latency_counter import LatencyCounter
+from hw.loading.loader import Loader
+from hw.loading.registers import RegisterBus, Registers
+from hw.parts.byte_beat import ByteBeat
+from hw.parts.spike_word import output_record, sample_beat
 
 __all__ = ["Accelerator"]
 
@@ -29,7 +29,8 @@ class Accelerator(wiring.Component):
     probes
         Add a port for each of `hw.core.probe_layouts`.
     clock_hz, board
-        Clock and name of the board, for the host's information; see `hw.registers.Registers`.
+        Clock and name of the board, for the host's information; see
+        `hw.loading.registers.Registers`.
     contents
         What the memories hold at power-up; None: nothing that matters.
 
@@ -47,17 +48,17 @@ class Accelerator(wiring.Component):
     errors : In(ErrorFlags)
         Raise a flag of the register window.
     link : In(LinkWord), boot : In(BootWord), boot_write : Out(1), boot_slot : Out(8)
-        Of the board around it; see `hw.registers.Registers`.
+        Of the board around it; see `hw.loading.registers.Registers`.
     forget : In(1)
         Forget the network, or the image that is being loaded.
     dropped : Out(1)
         The host wants the same.
     resident : In(1), ends : Out(1)
-        As of `hw.loader.Loader`.
+        As of `hw.loading.loader.Loader`.
     restart : In(1)
         Forget all samples that are in the core.
     running : Out(1), state : Out(LoadState), load_error : Out(LoadError)
-        What is held; see `hw.loader.Loader`.
+        What is held; see `hw.loading.loader.Loader`.
     sample_values, classes : Out
         Bytes of a sample, and classes, of the network that is held.
     needs_seed : Out(1)

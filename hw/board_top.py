@@ -6,10 +6,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from hw.accelerator import Accelerator
-from hw.contents import Contents, check_contents
-from hw.design import Design
+from hw.design.design import Design
 from hw.flash.layout import FlashMap
 from hw.flash.reader import FlashPins
+from hw.formats.contents import Contents, check_contents
 from hw.link.accelerator_ports import STATUS_PORTS
 from hw.link.line_speed import LineSpeed
 from hw.link.link import Link
@@ -17,9 +17,9 @@ from hw.link.packets import check_link
 from hw.link.spi_peripheral import SpiPeripheral
 from hw.link.uart_receiver import UartReceiver, check_divisor
 from hw.link.uart_transmitter import UartTransmitter
+from hw.parts.spike_word import output_record, sample_beat
+from hw.parts.stream_register import StreamRegister
 from hw.power_up import PowerUp
-from hw.spike_word import output_record, sample_beat
-from hw.stream_register import StreamRegister
 
 __all__ = ["LINKS", "BoardTop"]
 

@@ -1,58 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The spiking core: samples in, output records out; no link, no board, no clock."""
 
-from typing import Any
-
 from amaranth import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.contents import Contents, check_contents
-from hw.design import Design
-from hw.layer import observation_layout
-from hw.legendre_memory import memory_state_layout
-from hw.memory_writes import MemoryWrites
-from hw.recurrent_source import series_config
-from hw.series_source import memory_config
-from hw.single_spike_chain import add_single_spike_chain
-from hw.spike_word import output_record, sample_beat, spike_word
-from hw.step_chain import add_step_chain
-from hw.step_shapes import state_layout
-from hw.word_former import ENTRY
-from hw.write_target import write_row_bits, write_targets
+from hw.design.design import Design
+from hw.formats.contents import Contents, check_contents
+from hw.formats.write_target import write_row_bits, write_targets
+from hw.legendre.legendre_memory import memory_state_layout
+from hw.loading.core_config import core_config
+from hw.loading.memory_writes import MemoryWrites
+from hw.parts.spike_word import output_record, sample_beat, spike_word
+from hw.parts.step_shapes import state_layout
+from hw.parts.word_former import ENTRY
+from hw.single_spike.layer import observation_layout
+from hw.single_spike.single_spike_chain import add_single_spike_chain
+from hw.stepwise.step_chain import add_step_chain
 
-__all__ = ["Core", "core_config", "probe_layouts", "spike_counts"]
-
-
-def core_config(design: Design) -> data.StructLayout:
-    """What a loaded network and the host set: ``steps`` (T), ``readout`` (index into
-    ``design.readouts``), and for each of ``layers`` the ``neurons`` and ``blocks`` in use.
-
-    Of a stepwise design also ``members`` (K in use, at least 1), and where the gateware has it
-    ``phase`` (of the rate code), ``seed`` (of the members that are drawn), ``memory``
-    (`hw.series_source.memory_config`), ``series`` (`hw.recurrent_source.series_config`, of
-    recurrent designs) and ``step_results`` (1: answer after every step, with K = 1; of designs that
-    evaluate a memory, of 16 bits: answer after every so many input steps).
-    """
-    layer = data.StructLayout({"neurons": 16, "blocks": 16})
-    fields: dict[str, Any] = {
-        "steps": range(design.steps + 1),
-        "readout": range(len(design.readouts) + 1),
-        "layers": data.ArrayLayout(layer, len(design.layers)),
-    }
-    if design.is_stepwise:
-        fields["members"] = range(design.members + 1)
-    if design.encodes_rates:
-        fields["phase"] = 8
-    if design.sampled:
-        fields["seed"] = 32
-    if design.memory is not None:
-        fields["memory"] = memory_config(design.memory)
-    if design.encoder is not None:
-        fields["series"] = series_config(design.encoder)
-    if design.step_results:
-        fields["step_results"] = 16 if design.evaluates else 1
-    return data.StructLayout(fields)
+__all__ = ["Core", "probe_layouts", "spike_counts"]
 
 
 def spike_counts(design: Design) -> data.ArrayLayout:
@@ -64,10 +30,11 @@ def spike_counts(design: Design) -> data.ArrayLayout:
 def probe_layouts(design: Design) -> dict[str, data.StructLayout]:
     """What can be seen inside, by name; each has a field ``valid``.
 
-    ``probe<l>``: a layer, `hw.layer.observation_layout`, or `hw.step_shapes.state_layout` of a
-    stepwise design. With a Legendre memory ``probe_memory``: each state when it is written,
-    `hw.legendre_memory.memory_state_layout`; and ``probe_words``: each `hw.spike_word.spike_word`
-    that it sends, when it is taken.
+    ``probe<l>``: a layer, `hw.single_spike.layer.observation_layout`, or
+    `hw.parts.step_shapes.state_layout` of a stepwise design. With a Legendre memory
+    ``probe_memory``: each state when it is written,
+    `hw.legendre.legendre_memory.memory_state_layout`; and ``probe_words``: each
+    `hw.spike_word.spike_word` that it sends, when it is taken.
     """
     layer_layout = state_layout if design.is_stepwise else observation_layout
     layouts = {f"probe{layer}": layer_layout(design, layer) for layer in range(len(design.layers))}
@@ -81,7 +48,8 @@ def probe_layouts(design: Design) -> dict[str, data.StructLayout]:
 class Core(wiring.Component):
     """Encoder, layers and readout in a row, all working at once on different samples.
 
-    The blocks and their order stand in `hw.single_spike_chain` and `hw.step_chain`.
+    The blocks and their order stand in `hw.single_spike.single_spike_chain` and
+    `hw.stepwise.step_chain`.
 
     Parameters
     ----------
@@ -105,7 +73,7 @@ class Core(wiring.Component):
     write_valid : In(1)
         Take a byte of a memory row; only while not ``running``.
     write_target : In
-        Number of the memory, see `hw.write_target`.
+        Number of the memory, see `hw.formats.write_target`.
     write_row : In(write_row_bits)
         Row number (intensity, for the table).
     write_end : In(1)

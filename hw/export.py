@@ -11,11 +11,11 @@ from amaranth.back import verilog
 from amaranth.lib import wiring
 
 from hw.core import probe_layouts
-from hw.design import Design
+from hw.design.design import Design
 from hw.export_top import ExportTop, bundle_fields, export_ports
-from hw.register_map import register_rows
-from hw.spike_word import output_record, sample_beat
-from hw.step_shapes import neuron_state
+from hw.formats.register_map import register_rows
+from hw.parts.spike_word import output_record, sample_beat
+from hw.parts.step_shapes import neuron_state
 from model.whole_file import whole_file
 
 __all__ = ["export", "side_file", "to_verilog"]

@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from hw.accelerator import Accelerator
 from hw.core import probe_layouts
-from hw.design import Design
-from hw.spike_word import output_record, sample_beat
+from hw.design.design import Design
+from hw.parts.spike_word import output_record, sample_beat
 
 __all__ = ["ExportTop", "PortField", "bundle_fields", "export_ports"]
 
@@ -79,9 +79,9 @@ class ExportTop(wiring.Component):
         ``pixels_per_cycle`` pixels a beat, first pixel in the lowest byte; or the bits of
         `hw.spike_word.spike_word` without ``last``.
     m_axis_result_* : Out
-        `hw.spike_word.output_record` without ``last``; tlast ends a sample.
+        `hw.parts.spike_word.output_record` without ``last``; tlast ends a sample.
     reg_addr, reg_rdata, reg_wdata, reg_write
-        Register window, see `hw.registers.RegisterBus`.
+        Register window, see `hw.loading.registers.RegisterBus`.
     """
 
     def __init__(self, *, design: Design, probes: bool = False) -> None:

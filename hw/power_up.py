@@ -5,16 +5,16 @@ from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.byte_beat import ByteBeat
-from hw.contents import Contents
-from hw.design import Design
+from hw.design.design import Design
 from hw.flash.boot import Boot
 from hw.flash.layout import FlashMap
 from hw.flash.reader import FlashPins
-from hw.image_layout import LoadError
-from hw.register_map import NOT_FROM_FLASH, BootWord
-from hw.resident_head import ResidentHead
-from hw.stream_register import StreamRegister
+from hw.formats.contents import Contents
+from hw.formats.image_layout import LoadError
+from hw.formats.register_map import NOT_FROM_FLASH, BootWord
+from hw.loading.resident_head import ResidentHead
+from hw.parts.byte_beat import ByteBeat
+from hw.parts.stream_register import StreamRegister
 
 __all__ = ["PowerUp"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hw.boards import BOARDS, Board
 from hw.flash.layout import FlashMap
-from hw.resource_record import recorded_builds
+from hw.flow.resource_record import recorded_builds
 from popspike.commands.boards import board_facts
 
 __all__ = ["BUILD_COLUMNS", "board_page", "board_table", "build_cells", "build_table"]
@@ -72,7 +72,7 @@ def build_table(name: str) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 
 def build_cells(facts: dict[str, Any]) -> tuple[str, ...]:
-    """Cells of `BUILD_COLUMNS` for an entry of `hw.resource_record`."""
+    """Cells of `BUILD_COLUMNS` for an entry of `hw.flow.resource_record`."""
     cells = facts["resources"]
     spram = f" + {cells['spram_blocks']} SPRAM" if cells["spram_blocks"] else ""
     return (

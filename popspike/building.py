@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hw.design import Design
+from hw.design.design import Design
 from model.description import Network
 from popspike.cycles import Pace
 
@@ -56,7 +56,7 @@ def build_design(
     reason
         Why this network, for the report; empty: it was asked for.
     attempts, native
-        As `hw.build.build_bitstream` takes them.
+        As `hw.flow.build.build_bitstream` takes them.
     resident
         Network that is active at power-up; `hw.patch` can replace it. None: there is none.
     say
@@ -70,15 +70,15 @@ def build_design(
     from firmware.resident import contents_of
     from hw.board_top import BoardTop
     from hw.boards import find_board
-    from hw.build import build_bitstream
-    from hw.estimate import bandwidth_share, estimate
+    from hw.fit.estimate import bandwidth_share, estimate
     from hw.flash.layout import FlashMap
+    from hw.flow.build import build_bitstream
+    from hw.flow.on_board import check_pins
+    from hw.flow.report import sum_resources
     from hw.link.uart_receiver import divisor_for
-    from hw.on_board import check_pins
     from hw.patch.memories import placeholder_contents
     from hw.patch.patching import map_path
     from hw.patch.resident import finish_resident
-    from hw.report import sum_resources
 
     chosen = find_board(board)
     check_pins(chosen, link)

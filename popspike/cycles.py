@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.design import Design
-from hw.work_counts import Work, work_of
+from hw.design.design import Design
+from hw.times.work_counts import Work, work_of
 from model.data import Samples
 from model.description import Network
 from model.events import Events
@@ -69,7 +69,7 @@ def pace_of(
 
 
 def _step_pace(network: Network, design: Design, samples: Samples) -> Pace:
-    from hw.schedule import schedule
+    from hw.times.schedule import schedule
     from model.golden import run_stepwise
 
     members = design.members if network.is_sampled else network.members
@@ -109,8 +109,8 @@ def _step_pace(network: Network, design: Design, samples: Samples) -> Pace:
 
 
 def _pace(network: Network, design: Design, samples: Samples) -> Pace:
-    from hw.estimate import weight_bits
-    from hw.schedule import schedule
+    from hw.fit.estimate import weight_bits
+    from hw.times.schedule import schedule
     from model.golden import run_single_spike
 
     parts: list[list[np.ndarray]] = []

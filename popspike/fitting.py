@@ -4,7 +4,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from hw.design import Design
+from hw.design.design import Design
 from model.description import Network
 
 __all__ = ["LARGEST", "Fit", "fits", "largest_fit", "reason_text"]
@@ -59,8 +59,8 @@ def fits(board: str, *, flash: bool | None = None) -> Iterator[Fit]:
         If there is no such board.
     """
     from hw.boards import find_board
-    from hw.design import CapacityError
-    from hw.fold import default_design
+    from hw.design.design import CapacityError
+    from hw.fit.fold import default_design
     from model import zoo
 
     find_board(board)
@@ -93,10 +93,10 @@ def largest_fit(board: str, *, flash: bool | None = None) -> tuple[Fit, tuple[Fi
     ------
     hw.boards.UnknownBoardError
         If there is no such board.
-    hw.design.CapacityError
+    hw.design.design.CapacityError
         If none fits.
     """
-    from hw.design import CapacityError
+    from hw.design.design import CapacityError
 
     larger: list[Fit] = []
     for each in fits(board, flash=flash):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hw.design import CapacityError, Design
+from hw.design.design import CapacityError, Design
 from model.description import Network
 
 __all__ = ["DEFAULT_BOARD", "OptionalBoard", "choose_design"]
@@ -37,7 +37,7 @@ def choose_design(
     board
         Name of a board; None: the one that is meant by default.
     members
-        Most members, as `hw.fold.default_design` takes them.
+        Most members, as `hw.fit.fold.default_design` takes them.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def choose_design(
     CapacityError
         If a board was named that cannot hold the networks.
     """
-    from hw.fold import default_design
+    from hw.fit.fold import default_design
 
     if board is not None:
         return default_design(networks, board, members=members), board

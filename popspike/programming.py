@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hw.boards import Board
-from hw.design import Design
+from hw.design.design import Design
 from hw.flash.layout import FlashMap
 
 __all__ = ["Built", "ProgrammerError", "commands_for", "read_built", "run_commands"]

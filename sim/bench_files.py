@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from firmware.image import device_image
-from hw.design import Design
+from hw.design.design import Design
 from hw.export_top import bundle_fields
-from hw.sampler import draw_cycles
-from hw.spike_word import output_record
-from hw.step_shapes import neuron_state
+from hw.parts.spike_word import output_record
+from hw.parts.step_shapes import neuron_state
+from hw.stepwise.sampler import draw_cycles
 from model.description import Network
 from model.events import Events
 from sim import monitor

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hw.design import Design
-from hw.schedule import schedule
+from hw.design.design import Design
+from hw.times.schedule import schedule
 from model.description import Network, SeriesEncoding
 from model.events import Events
 from model.golden import Trace, run_single_spike

@@ -3,9 +3,9 @@
 
 import dataclasses
 
-from hw.design import Design, ceil_div
-from hw.register_map import CommitteeWord, register_address
-from hw.structures import to_bits
+from hw.design.design import Design, ceil_div
+from hw.formats.register_map import CommitteeWord, register_address
+from hw.formats.structures import to_bits
 from model.description import MAX_STEPS, Network
 from model.sampling import check_members, check_seed
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from hw.design import Design, ceil_div
-from hw.schedule import Schedule
+from hw.design.design import Design, ceil_div
+from hw.times.schedule import Schedule
 from model.description import Network, Readout
 from model.golden import Trace
 
@@ -83,7 +83,8 @@ class Observation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Record:
-    """One output record, see `hw.spike_word.output_record`, and the cycle in which it came."""
+    """One output record, see `hw.parts.spike_word.output_record`, and the cycle in which it
+    came."""
 
     cycle: int
     neuron: int

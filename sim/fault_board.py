@@ -9,8 +9,8 @@ import numpy as np
 
 from firmware.driver import Device, DeviceError, RefusedError
 from firmware.transport import Closing, Transport
-from hw.design import Design, Fold
-from hw.image_layout import LoadState
+from hw.design.design import Design, Fold
+from hw.formats.image_layout import LoadState
 from hw.link.packets import FrameType, RefusalReason
 from model.description import LatencyEncoding, Layer, Network, Readout
 from model.golden import run

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from firmware.image import device_image
 from firmware.link import Frame, FrameParser, encode_frame
 from firmware.transport import LinkError, Transport
+from hw.formats.register_map import register_address
+from hw.formats.structures import pack
 from hw.link.packets import FrameType, LoadBegin, LoadData, ReadRequest, WriteRequest
-from hw.register_map import register_address
-from hw.structures import pack
 from sim.fault_board import FaultBench, FaultError, fault_design, fault_networks
 from sim.fault_lines import BadLine, BusyLine
 from sim.line_cases import drop_bytes, flip_bits, noise, reorder_bytes, repeat_bytes

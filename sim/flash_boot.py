@@ -22,9 +22,9 @@ from firmware.driver import Device
 from firmware.flash import flash_file, slot_image
 from firmware.transport import LinkError
 from hw.boards import find_board
-from hw.design import Design
+from hw.design.design import Design
+from hw.fit.fold import default_design
 from hw.flash.layout import IMAGE_OFFSET, FlashMap
-from hw.fold import default_design
 from model import zoo
 from model.data import open_dataset
 from model.description import Network

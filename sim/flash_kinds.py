@@ -10,9 +10,9 @@ from firmware.flash import flash_file, slot_image, unused_slots
 from firmware.link import crc16
 from firmware.transport import LinkError
 from hw.flash.layout import IMAGE_OFFSET, FlashMap, SlotHeader
+from hw.formats.register_map import BootState, BootWord, register_address
+from hw.formats.structures import byte_span, size_of, to_bits
 from hw.link.packets import CRC_BYTES
-from hw.register_map import BootState, BootWord, register_address
-from hw.structures import byte_span, size_of, to_bits
 from sim.fault_board import FaultBench, FaultError, fault_design, fault_networks
 from sim.fault_kinds import Scene, load_frames
 from sim.flash_writing import interrupted_write, write_operations

@@ -7,10 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from hw.design import Design
-from hw.schedule import Schedule, schedule
-from hw.series_times import write_cycles
-from hw.step_schedule import StepSampleSchedule
+from hw.design.design import Design
+from hw.times.schedule import Schedule, schedule
+from hw.times.series_times import write_cycles
+from hw.times.step_schedule import StepSampleSchedule
 from model.description import Network
 from model.events import Events
 from model.golden import StepwiseTrace, run_single_spike, run_stepwise

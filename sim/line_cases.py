@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable
 
 from firmware.link import Frame, cobs_encode, crc16, encode_frame
+from hw.formats.structures import pack
 from hw.link.packets import CRC_BYTES, FrameHeader, FrameType
-from hw.structures import pack
 
 __all__ = [
     "LineItem",

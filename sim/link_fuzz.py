@@ -26,10 +26,10 @@ from amaranth.lib.wiring import In, Out, connect
 
 from firmware.link import Frame, FrameParser, cobs_decode
 from hw.export import to_verilog
+from hw.formats.structures import pack
 from hw.link.cobs_decoder import CobsDecoder
 from hw.link.frame_receiver import FrameReceiver
 from hw.link.packets import FrameHeader, FrameType
-from hw.structures import pack
 from sim.line_cases import LineItem, line_items
 from sim.verilator import build_executable
 

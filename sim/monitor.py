@@ -14,7 +14,7 @@ from amaranth import Shape
 from amaranth.lib import wiring
 
 from hw.core import probe_layouts
-from hw.design import Design, ceil_div
+from hw.design.design import Design, ceil_div
 from hw.export_top import export_ports
 
 __all__ = ["TOP", "Probe", "Seen", "monitor_verilog", "probes", "read_probe"]

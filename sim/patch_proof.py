@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 
 from firmware.resident import contents_of
-from hw.block_ram import BLOCK_RAMS
 from hw.board_top import BoardTop
 from hw.boards import BOARDS, find_board
-from hw.build import Bitstream, build_bitstream
-from hw.contents import Contents
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
+from hw.flow.build import Bitstream, build_bitstream
+from hw.formats.contents import Contents
 from hw.patch.memories import placeholder_contents, stored_bits, stored_memories
 from hw.patch.memory_map import MemoryMap
 from hw.patch.patching import map_memories, packer_options, patch_bitstream, read_memories
+from hw.vendor.block_ram import BLOCK_RAMS
 from model import zoo
 from model.description import Network
 

@@ -5,8 +5,8 @@ import dataclasses
 
 import numpy as np
 
-from hw.design import Design, ceil_div
-from hw.spike_word import event_beat, spike_word
+from hw.design.design import Design, ceil_div
+from hw.parts.spike_word import event_beat, spike_word
 from model.description import Network, SeriesEncoding
 from model.events import Events
 from model.golden import encode

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from firmware.driver import Device
 from firmware.speed import wake
 from firmware.transport import LinkError
-from hw.register_map import LinkWord, register_address
-from hw.structures import to_bits
+from hw.formats.register_map import LinkWord, register_address
+from hw.formats.structures import to_bits
 from sim.fault_board import FaultBench, fault_design
 from sim.fault_kinds import Scene, load_frames
 from sim.fault_lines import BadLine

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.design import CapacityError, Design, ceil_div
-from hw.schedule import schedule
-from hw.series_times import write_cycles
-from hw.step_schedule import StepSampleSchedule
+from hw.design.design import CapacityError, Design, ceil_div
+from hw.times.schedule import schedule
+from hw.times.series_times import write_cycles
+from hw.times.step_schedule import StepSampleSchedule
 from model.description import Network
 from model.events import Events
 from model.golden import StepwiseTrace, run_stepwise

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from hw.design import Design, ceil_div
-from hw.step_schedule import StepSampleSchedule
+from hw.design.design import Design, ceil_div
+from hw.times.step_schedule import StepSampleSchedule
 from model.committee import StepwiseTrace
 from model.description import Network, NeuronKind
 from sim.compare import Divergence

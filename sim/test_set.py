@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from firmware.image import device_image
-from hw.design import Design
+from hw.design.design import Design
 from hw.export import export
 from hw.export_top import bundle_fields
-from hw.spike_word import output_record
+from hw.parts.spike_word import output_record
 from model.description import Network
 from sim.bench_files import patience_cycles, settle_cycles
 from sim.cases import Samples, flat_samples

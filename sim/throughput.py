@@ -14,7 +14,7 @@ import numpy as np
 
 from firmware.batch import sample_bodies
 from firmware.driver import Device
-from hw.design import Design
+from hw.design.design import Design
 from hw.link.uart_receiver import divisor_for
 from model.description import Network
 from model.events import Events

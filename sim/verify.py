@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hw.design import Design
+from hw.design.design import Design
 from hw.export import export
 from model.description import Network
 from model.golden import StepwiseTrace, Trace

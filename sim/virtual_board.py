@@ -23,10 +23,10 @@ from typing import Self
 
 from firmware.transport import Closing, LinkError, PtyTransport, Transport
 from hw.board_top import BoardTop
-from hw.contents import Contents
-from hw.design import Design
+from hw.design.design import Design
 from hw.export import to_verilog
 from hw.flash.layout import FlashMap
+from hw.formats.contents import Contents
 from sim.cells import cell_models
 from sim.stepped import SteppedTransport
 from sim.verilator import build_executable, cached_build, check_tools, tool_versions

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
 from model.description import Dynamics, Layer, Network, NeuronKind, Readout, Reset
 from model.encoding import Encoding, LatencyEncoding, RateEncoding
 

@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
 from model.description import LatencyEncoding, Layer, Network, Readout
 
 __all__ = ["core_runs", "designs", "images_for", "networks"]

@@ -8,6 +8,7 @@ import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,18 @@ def test_arrows(path: Path) -> None:
             assert top != "torch", f"{folder}/ must not import torch"
             if top == "model":
                 assert module in DESCRIPTION, f"{folder}/ may read {DESCRIPTION}, not {module}"
+
+
+def test_folders_of_hw_never_import_in_a_circle() -> None:
+    arrows: dict[str, set[str]] = {}
+    for path in (ROOT / "hw").glob("*/*.py"):
+        targets = arrows.setdefault(f"hw.{path.parent.name}", set())
+        for module in imports(path):
+            if module.startswith("hw."):
+                targets.add(".".join(module.split(".")[:2]))
+    for folder, targets in arrows.items():
+        targets.discard(folder)
+    TopologicalSorter(arrows).prepare()  # names the circle, if there is one
 
 
 def modules(folder: str) -> list[str]:

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from firmware.image import device_image
-from hw.design import Design
-from hw.fold import default_design
+from hw.design.design import Design
+from hw.fit.fold import default_design
 from model import zoo
 from model.data import open_dataset
 from model.description import Network

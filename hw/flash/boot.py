@@ -8,8 +8,7 @@ from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.byte_beat import ByteBeat
-from hw.design import Design, index_bits
+from hw.design.design import Design, index_bits
 from hw.flash.layout import (
     IMAGE_OFFSET,
     SLOT_MAGIC,
@@ -18,9 +17,10 @@ from hw.flash.layout import (
     SlotHeader,
 )
 from hw.flash.reader import FlashPins, FlashReader
+from hw.formats.register_map import NOT_FROM_FLASH, BootState
+from hw.formats.structures import byte_span, pack, size_of
 from hw.link.packets import CRC_BYTES, FRAME_CRC
-from hw.register_map import NOT_FROM_FLASH, BootState
-from hw.structures import byte_span, pack, size_of
+from hw.parts.byte_beat import ByteBeat
 
 __all__ = ["Boot"]
 
@@ -70,7 +70,7 @@ class Boot(wiring.Component):
     state : Out(BootState)
         What is done.
     slot : Out(8)
-        Slot that the active network came from; `hw.register_map.NOT_FROM_FLASH` for none.
+        Slot that the active network came from; `hw.formats.register_map.NOT_FROM_FLASH` for none.
     """
 
     def __init__(self, *, design: Design, flash: FlashMap, clock_hz: int = 0) -> None:

@@ -2,8 +2,8 @@
 """Where bitstream and networks stand in the SPI flash of a board; the only definition.
 
 The bitstream stands at 0. Each slot holds one network: a `SlotHeader` with its CRC-16 at the
-slot's first byte, and the device image (`hw.image_layout`) `IMAGE_OFFSET` bytes further on, a whole
-erase sector. Numbers are little endian; the CRC is that of frames (`hw.link.packets`), most
+slot's first byte, and the device image (`hw.formats.image_layout`) `IMAGE_OFFSET` bytes further on,
+a whole erase sector. Numbers are little endian; the CRC is that of frames (`hw.link.packets`), most
 significant byte first.
 """
 
@@ -11,8 +11,8 @@ import dataclasses
 
 from amaranth.lib import data
 
+from hw.formats.structures import field_spans, size_of, span_text
 from hw.link.packets import CRC_BYTES
-from hw.structures import field_spans, size_of, span_text
 
 __all__ = [
     "ADDRESS_BITS",

@@ -4,11 +4,11 @@
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.byte_beat import ByteBeat
-from hw.design import Design
-from hw.image_layout import LoadError
-from hw.registers import RegisterBus
-from hw.spike_word import output_record, sample_beat
+from hw.design.design import Design
+from hw.formats.image_layout import LoadError
+from hw.loading.registers import RegisterBus
+from hw.parts.byte_beat import ByteBeat
+from hw.parts.spike_word import output_record, sample_beat
 
 __all__ = ["STATUS_PORTS", "accelerator_ports"]
 

@@ -5,8 +5,8 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.byte_beat import ByteBeat
 from hw.link.ring import UNCHECKED
+from hw.parts.byte_beat import ByteBeat
 
 __all__ = ["CobsEncoder"]
 

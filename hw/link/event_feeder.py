@@ -5,11 +5,11 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.byte_beat import ByteBeat
-from hw.design import Design
+from hw.design.design import Design
+from hw.formats.structures import size_of
 from hw.link.packets import EventEntry
-from hw.spike_word import event_beat
-from hw.structures import size_of
+from hw.parts.byte_beat import ByteBeat
+from hw.parts.spike_word import event_beat
 
 __all__ = ["EventFeeder"]
 

@@ -5,9 +5,10 @@ from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.byte_beat import ByteBeat
-from hw.design import Design
-from hw.image_layout import LoadError
+from hw.design.design import Design
+from hw.formats.image_layout import LoadError
+from hw.formats.register_map import ControlWord, register_address
+from hw.formats.structures import size_of
 from hw.link.accelerator_ports import accelerator_ports
 from hw.link.event_feeder import EventFeeder
 from hw.link.packets import (
@@ -26,9 +27,8 @@ from hw.link.packets import (
 from hw.link.replies import ReplyKind, ReplyWork, add_reply_states
 from hw.link.sample_feeder import SampleFeeder
 from hw.link.write_rules import boots, changes_speed, is_out_of_range
-from hw.register_map import ControlWord, register_address
-from hw.registers import WriteRefusal
-from hw.structures import size_of
+from hw.loading.registers import WriteRefusal
+from hw.parts.byte_beat import ByteBeat
 
 __all__ = ["FrameProcessor"]
 

@@ -5,10 +5,10 @@ from amaranth import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.byte_beat import ByteBeat
 from hw.link.cobs_decoder import DecodedByte
 from hw.link.packets import CRC_BYTES, FRAME_CRC, HEADER_BYTES
 from hw.link.ring import UNCHECKED
+from hw.parts.byte_beat import ByteBeat
 
 __all__ = ["FrameReceiver"]
 

@@ -5,8 +5,8 @@ from amaranth import Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.byte_beat import ByteBeat
 from hw.link.packets import FRAME_CRC
+from hw.parts.byte_beat import ByteBeat
 
 __all__ = ["FrameSender"]
 

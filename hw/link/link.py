@@ -5,8 +5,8 @@ from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.byte_beat import ByteBeat
-from hw.design import Design
+from hw.design.design import Design
+from hw.formats.register_map import ErrorFlags
 from hw.link.accelerator_ports import STATUS_PORTS, accelerator_ports
 from hw.link.cobs_decoder import CobsDecoder
 from hw.link.cobs_encoder import CobsEncoder
@@ -14,8 +14,8 @@ from hw.link.frame_processor import FrameProcessor
 from hw.link.frame_receiver import FrameReceiver
 from hw.link.frame_sender import FrameSender
 from hw.link.packets import buffer_depth, check_link, reply_depth
-from hw.register_map import ErrorFlags
-from hw.stream_register import StreamRegister
+from hw.parts.byte_beat import ByteBeat
+from hw.parts.stream_register import StreamRegister
 
 __all__ = ["Link"]
 

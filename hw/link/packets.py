@@ -12,9 +12,9 @@ import dataclasses
 from amaranth import signed
 from amaranth.lib import crc, data, enum
 
-from hw.design import Design
-from hw.image_layout import max_image_bytes
-from hw.structures import field_spans, size_of, span_text
+from hw.design.design import Design
+from hw.formats.image_layout import max_image_bytes
+from hw.formats.structures import field_spans, size_of, span_text
 
 __all__ = [
     "CRC_BYTES",
@@ -88,7 +88,7 @@ class RefusalReason(enum.Enum, shape=8):
     IMAGE_SIZE = 5
     #: Data of a load or of a sample that leave something out.
     GAP = 6
-    #: The loader refused the image; the detail is `hw.image_layout.LoadError`.
+    #: The loader refused the image; the detail is `hw.formats.image_layout.LoadError`.
     IMAGE = 7
     #: The end of a load of which bytes are missing.
     INCOMPLETE = 8
@@ -165,7 +165,7 @@ class EventEntry(data.Struct):
 
 
 class Refusal(data.Struct):
-    """``reason`` (`RefusalReason`) and ``detail`` (`hw.image_layout.LoadError`)."""
+    """``reason`` (`RefusalReason`) and ``detail`` (`hw.formats.image_layout.LoadError`)."""
 
     reason: 8
     detail: 8
@@ -188,7 +188,7 @@ class CommitteeEntry(data.Struct):
 
 class ResultEnd(data.Struct):
     """``winner`` is the class; ``cycles`` from the first pixel to the last record, waiting for the
-    link left out (`hw.latency_counter`), or 0 if another sample was in the accelerator."""
+    link left out (`hw.loading.latency_counter`), or 0 if another sample was in the accelerator."""
 
     winner: 16
     cycles: 32

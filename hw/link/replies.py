@@ -6,6 +6,8 @@ from typing import Any
 from amaranth import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import enum
 
+from hw.formats.register_map import register_address
+from hw.formats.structures import size_of
 from hw.link.packets import (
     HEADER_BYTES,
     SILENT,
@@ -17,8 +19,6 @@ from hw.link.packets import (
     ResultEnd,
     ResultEntry,
 )
-from hw.register_map import register_address
-from hw.structures import size_of
 
 __all__ = ["ReplyKind", "ReplyWork", "add_reply_states"]
 

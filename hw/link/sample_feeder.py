@@ -5,9 +5,9 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.byte_beat import ByteBeat
-from hw.design import Design
-from hw.spike_word import pixel_beat
+from hw.design.design import Design
+from hw.parts.byte_beat import ByteBeat
+from hw.parts.spike_word import pixel_beat
 
 __all__ = ["SampleFeeder"]
 

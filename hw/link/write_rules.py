@@ -3,7 +3,7 @@
 
 from amaranth import Const, Value
 
-from hw.register_map import BootWord, LinkWord, register_address
+from hw.formats.register_map import BootWord, LinkWord, register_address
 
 __all__ = ["at_most", "boots", "changes_speed", "is_out_of_range"]
 

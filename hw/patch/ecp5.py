@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.block_ram import BLOCK_RAMS
 from hw.patch.text_form import PACKED, TEXT, unpack
 from hw.patch.unpacked import BitstreamError, UnpackedBitstream
+from hw.vendor.block_ram import BLOCK_RAMS
 
 __all__ = ["Ecp5Bitstream"]
 

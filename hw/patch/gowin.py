@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.block_ram import BLOCK_RAMS
 from hw.patch.unpacked import BitstreamError, UnpackedBitstream
+from hw.vendor.block_ram import BLOCK_RAMS
 
 __all__ = ["GowinBitstream"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.flow.tools import run_tool
 from hw.patch.text_form import PACKED, TEXT, unpack
 from hw.patch.unpacked import UnpackedBitstream
-from hw.tools import run_tool
 
 __all__ = ["Ice40Bitstream"]
 

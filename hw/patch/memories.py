@@ -6,11 +6,11 @@ import random
 
 import numpy as np
 
-from hw.contents import Contents, resident_head_bytes
-from hw.design import Design, ceil_div
-from hw.intensity_table import table_entry, table_entry_bits
-from hw.row_memory import column_bits
-from hw.write_target import WriteTarget, write_targets
+from hw.design.design import Design, ceil_div
+from hw.formats.contents import Contents, resident_head_bytes
+from hw.formats.write_target import WriteTarget, write_targets
+from hw.inputs.intensity_table import table_entry, table_entry_bits
+from hw.parts.row_memory import column_bits
 
 __all__ = ["StoredMemory", "placeholder_contents", "stored_bits", "stored_memories"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.block_ram import BLOCK_RAMS, BlockRam
-from hw.design import Design
+from hw.design.design import Design
 from hw.patch.memories import StoredMemory, stored_memories
+from hw.vendor.block_ram import BLOCK_RAMS, BlockRam
 
 __all__ = ["MapError", "MemoryMap", "MemoryPiece", "find_pieces"]
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.block_ram import BLOCK_RAMS
-from hw.contents import Contents, check_contents
-from hw.design import Design
+from hw.design.design import Design
+from hw.formats.contents import Contents, check_contents
 from hw.patch.ecp5 import Ecp5Bitstream
 from hw.patch.gowin import GowinBitstream
 from hw.patch.ice40 import Ice40Bitstream
 from hw.patch.memories import stored_bits, stored_memories
 from hw.patch.memory_map import MapError, MemoryMap, find_pieces
 from hw.patch.unpacked import BitstreamError, UnpackedBitstream
+from hw.vendor.block_ram import BLOCK_RAMS
 from model.whole_file import whole_file
 
 __all__ = [

@@ -3,9 +3,9 @@
 
 from pathlib import Path
 
-from hw.build import Bitstream
-from hw.contents import Contents
-from hw.design import Design
+from hw.design.design import Design
+from hw.flow.build import Bitstream
+from hw.formats.contents import Contents
 from hw.patch.patching import Patched, map_memories, map_path, packer_options, patch_bitstream
 from model.whole_file import whole_file
 

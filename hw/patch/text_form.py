@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from hw.flow.tools import MissingToolError, ToolError, run_tool
 from hw.patch.unpacked import BitstreamError
-from hw.tools import MissingToolError, ToolError, run_tool
 
 __all__ = ["PACKED", "TEXT", "TextForm", "unpack"]
 
@@ -68,7 +68,7 @@ def unpack(path: Path, command: list[str], *, noun: str, section: str, size: int
     ------
     BitstreamError
         If the tool does not read the file.
-    hw.tools.MissingToolError
+    hw.flow.tools.MissingToolError
         If it is not installed.
     """
     with tempfile.TemporaryDirectory() as folder:

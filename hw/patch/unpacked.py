@@ -22,7 +22,7 @@ class UnpackedBitstream(abc.ABC):
     ----------
     blocks
         Contents of each block RAM by its place: uint8 of 0 and 1, numbered as in
-        `hw.block_ram`.
+        `hw.vendor.block_ram`.
     rest
         Everything else that the bitstream says.
     """
@@ -46,7 +46,7 @@ class UnpackedBitstream(abc.ABC):
 
         Raises
         ------
-        hw.tools.ToolError
+        hw.flow.tools.ToolError
             If the packer fails.
         """
 

@@ -10,7 +10,7 @@ from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.lib.io import Buffer, SingleEndedPort
 from amaranth.lib.wiring import Out
 
-from hw.pll import BYPASS, PllSetting
+from hw.vendor.pll import BYPASS, PllSetting
 
 __all__ = ["ClockGenerator"]
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single-port memory from UP5K SPRAM cells, the twin of `hw.row_memory.RowMemory`."""
+"""Single-port memory from UP5K SPRAM cells, the twin of `hw.parts.row_memory.RowMemory`."""
 
 from amaranth import Cat, ClockSignal, Const, Instance, Module, Signal
 from amaranth.lib import wiring
 
-from hw.design import SPRAM_ROWS, ceil_div
-from hw.row_memory import row_memory_signature
+from hw.design.design import SPRAM_ROWS, ceil_div
+from hw.parts.row_memory import row_memory_signature
 
 __all__ = ["SpramRowMemory"]
 

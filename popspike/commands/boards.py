@@ -105,8 +105,8 @@ def board_facts(name: str) -> dict[str, Any]:
         If there is no such board.
     """
     from hw.boards import find_board
-    from hw.fold import boots_from_flash
-    from hw.resource_record import recorded_builds
+    from hw.fit.fold import boots_from_flash
+    from hw.flow.resource_record import recorded_builds
     from popspike.fitting import reason_text
 
     board = find_board(name)

@@ -83,7 +83,7 @@ def build(
 
     popspike build largest --board tang-nano-9k
     """
-    from hw.fold import boots_from_flash, default_design
+    from hw.fit.fold import boots_from_flash, default_design
 
     reason = ""
     if network == [LARGEST]:

@@ -90,7 +90,7 @@ def demo(
 def _simulate(name: str, board: str, images: int, bar: Progress) -> dict[str, Any]:
     """Golden model, RTL and virtual board, one after the other."""
     from firmware.driver import Device
-    from hw.fold import default_design
+    from hw.fit.fold import default_design
     from model.data import open_dataset
     from model.evaluate import evaluate_single_spike
     from popspike.commands.run import classify

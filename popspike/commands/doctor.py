@@ -147,7 +147,7 @@ def _compiler() -> _Finding:
 
 
 def _start(tool: str) -> _Finding:
-    from hw.tools import ToolError, find_tool
+    from hw.flow.tools import ToolError, find_tool
 
     try:
         command = find_tool(tool)

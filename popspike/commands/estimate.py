@@ -37,9 +37,9 @@ def estimate(
     Example:  popspike estimate bs4nn-mnist-256 --board ulx3s-85f
     """
     from hw.boards import find_board
-    from hw.estimate import bandwidth_share
-    from hw.estimate import estimate as estimate_resources
-    from hw.fold import default_design
+    from hw.fit.estimate import bandwidth_share
+    from hw.fit.estimate import estimate as estimate_resources
+    from hw.fit.fold import default_design
 
     networks = [find_network(name) for name in network]
     chosen = find_board(board)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hw.design import Design
+from hw.design.design import Design
 from model.data import Samples
 from model.description import Network
 from popspike.console import err, figures, print_json, progress, stage

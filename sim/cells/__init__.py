@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from hw.design import Design
+from hw.design.design import Design
 
 __all__ = ["cell_models"]
 

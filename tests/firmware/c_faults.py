@@ -2,7 +2,7 @@
 """What the C driver makes of lines, boards and images that are not as they should be."""
 
 from firmware.link import Frame, encode_frame
-from hw.image_layout import LoadError
+from hw.formats.image_layout import LoadError
 from hw.link.packets import (
     FrameType,
     RefusalReason,

@@ -6,7 +6,9 @@ import random
 
 from firmware.image import device_image
 from firmware.link import Frame, FrameParser, encode_frame
-from hw.image_layout import LoadState
+from hw.formats.image_layout import LoadState
+from hw.formats.register_map import BootState, BootWord, register_address
+from hw.formats.structures import pack, to_bits, unpack
 from hw.link.packets import (
     CommitteeEntry,
     EventEntry,
@@ -18,8 +20,6 @@ from hw.link.packets import (
     SampleData,
     WriteRequest,
 )
-from hw.register_map import BootState, BootWord, register_address
-from hw.structures import pack, to_bits, unpack
 from tests.firmware.c_console import BoardLine, Bus
 from tests.firmware.plain_board import DESIGN, IMAGES, NETWORK, Board
 

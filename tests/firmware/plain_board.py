@@ -6,9 +6,11 @@ import numpy as np
 from firmware.image import network_from_image
 from firmware.link import Frame, FrameParser, encode_frame
 from firmware.transport import Transport
-from hw.design import Design, Fold
-from hw.design_words import design_words
-from hw.image_layout import LoadError
+from hw.design.design import Design, Fold
+from hw.formats.design_words import design_words
+from hw.formats.image_layout import LoadError
+from hw.formats.register_map import board_code, register_address
+from hw.formats.structures import pack, unpack
 from hw.link.packets import (
     SILENT,
     FrameType,
@@ -21,8 +23,6 @@ from hw.link.packets import (
     ResultEntry,
     WriteRequest,
 )
-from hw.register_map import board_code, register_address
-from hw.structures import pack, unpack
 from model.description import LatencyEncoding, Layer, Network
 
 

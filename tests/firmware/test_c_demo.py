@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from firmware.c_driver import TARGETS, compile_object
-from hw.fold import default_design
+from hw.fit.fold import default_design
 from hw.link.packets import FrameType
 from model import zoo
 from tests.firmware.c_console import Console, build_console

@@ -9,9 +9,9 @@ from amaranth.lib import data
 
 from firmware import c_header
 from firmware.c_driver import TARGETS, CompileError, Target, deepest_stack, main, measure
+from hw.formats.register_map import DynamicsWords, EventWords, LayerWords, MemoryWords
+from hw.formats.structures import size_of, unpack
 from hw.link.packets import EventEntry, body_limit
-from hw.register_map import DynamicsWords, EventWords, LayerWords, MemoryWords
-from hw.structures import size_of, unpack
 from tests.firmware.c_console import BoardLine, Console, build_console
 from tests.firmware.plain_board import DESIGN
 

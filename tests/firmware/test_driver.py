@@ -7,10 +7,10 @@ import pytest
 from firmware.driver import Device, DeviceError, RefusedError
 from firmware.image import device_image
 from firmware.link import Frame, FrameParser, encode_frame
-from hw.design import CapacityError
-from hw.image_layout import LoadError, LoadState
+from hw.design.design import CapacityError
+from hw.formats.image_layout import LoadError, LoadState
+from hw.formats.register_map import register_address
 from hw.link.packets import FrameType, RefusalReason
-from hw.register_map import register_address
 from tests.firmware.plain_board import DESIGN, IMAGES, NETWORK, Board, network, refusal
 
 

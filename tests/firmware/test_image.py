@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware.image import ImageError, device_image, network_from_image
-from hw.design import CapacityError, Design, Fold
-from hw.image_layout import image_rows, max_image_bytes
+from hw.design.design import CapacityError, Design, Fold
+from hw.formats.image_layout import image_rows, max_image_bytes
 from model.description import LatencyEncoding, Layer, Network, Readout
 from tests.series import parallel_networks, recurrent_networks
 from tests.stepwise import make_network, stepwise_designs, stepwise_networks

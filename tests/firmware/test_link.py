@@ -11,6 +11,7 @@ from firmware.link import (
     crc16,
     encode_frame,
 )
+from hw.formats.structures import pack, unpack
 from hw.link.packets import (
     FRAME_CRC,
     FrameHeader,
@@ -20,7 +21,6 @@ from hw.link.packets import (
     buffer_depth,
     packet_rows,
 )
-from hw.structures import pack, unpack
 from tests.hw.designs import two_layers
 
 MESSAGES = st.one_of(

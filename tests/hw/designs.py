@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from hw.design import Design, Fold, LayerDesign
+from hw.design.design import Design, Fold, LayerDesign
 from model.description import Dynamics, NeuronKind, Readout
 
 __all__ = ["stepwise", "two_layers"]

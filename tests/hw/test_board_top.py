@@ -5,10 +5,10 @@ import zlib
 import pytest
 
 from hw.board_top import BoardTop
+from hw.formats.register_map import LinkWord, register_address
+from hw.formats.structures import pack, unpack
 from hw.link.line_speed import PATIENCE
 from hw.link.packets import FrameType, ReadRequest, Refusal, RefusalReason, WriteRequest
-from hw.register_map import LinkWord, register_address
-from hw.structures import pack, unpack
 from tests.hw.designs import two_layers
 from tests.hw.link.buses import SerialHost, SpiHost
 from tests.hw.refused import refused

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from hw.design import Design
+from hw.design.design import Design
 from hw.export import export, side_file
 from hw.export_top import bundle_fields
-from hw.spike_word import output_record
+from hw.parts.spike_word import output_record
 from tests.hw.designs import two_layers
 
 

@@ -3,19 +3,19 @@
 
 import numpy as np
 import pytest
+from tests.hw.test_loader import NETWORK
 
 from firmware.answers import read_result
 from firmware.link import Frame, encode_frame
 from firmware.resident import contents_of
 from hw.board_top import BoardTop
-from hw.contents import Contents
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
+from hw.formats.contents import Contents
 from hw.link.packets import FrameType
 from hw.patch.memories import placeholder_contents
 from model.golden import run as golden
 from tests.hw.link.buses import SerialHost
 from tests.hw.streams import run
-from tests.hw.test_loader import NETWORK
 from tests.series import make_parallel, make_recurrent
 from tests.stepwise import make_network
 

@@ -15,7 +15,7 @@ from firmware import driver
 from firmware.driver import Device
 from firmware.image import device_image
 from firmware.transport import Closing, PtyTransport
-from hw.image_layout import LoadState
+from hw.formats.image_layout import LoadState
 from model.network_file import save_network
 from popspike import devices
 from popspike.gateware import choose_design

@@ -4,7 +4,7 @@
 import pytest
 
 from hw.boards import BOARDS
-from hw.estimate import estimate
+from hw.fit.estimate import estimate
 from model import zoo
 from popspike.fitting import fits, largest_fit, reason_text
 from tests.popspike.conftest import Command

@@ -10,8 +10,8 @@ import pytest
 from firmware.flash import slots_of
 from firmware.image import device_image
 from hw.boards import find_board
+from hw.fit.fold import default_design
 from hw.flash.layout import IMAGE_OFFSET, FlashMap
-from hw.fold import default_design
 from model.network_file import load_network, save_network
 from tests.popspike.conftest import small_network
 

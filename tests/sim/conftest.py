@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
 from model.description import LatencyEncoding, Layer, Network, Readout
 from tests.strategies import images_for
 

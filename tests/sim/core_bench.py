@@ -10,9 +10,9 @@ import numpy as np
 from amaranth.sim import Simulator
 
 from hw.core import Core
-from hw.design import Design
-from hw.sampler import draw_cycles
-from hw.write_target import ENCODER_TARGET, MEMORY_TARGETS, WriteTarget, write_targets
+from hw.design.design import Design
+from hw.formats.write_target import ENCODER_TARGET, MEMORY_TARGETS, WriteTarget, write_targets
+from hw.stepwise.sampler import draw_cycles
 from model.description import Network
 from tests.hw.streams import plain
 

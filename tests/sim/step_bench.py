@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hw.design import Design
+from hw.design.design import Design
 from model.description import Network
 from tests.sim.core_bench import CoreRun, run_core
 

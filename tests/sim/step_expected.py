@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from hw.design import Design
-from hw.schedule import schedule
+from hw.design.design import Design
+from hw.times.schedule import schedule
 from model.committee import StepwiseTrace
 from model.description import Network
 from model.events import Events

@@ -14,9 +14,9 @@ from firmware.image import device_image
 from firmware.link import Frame, FrameParser, encode_frame
 from firmware.transport import LinkError
 from hw.flash.layout import IMAGE_OFFSET
-from hw.image_layout import LoadState
+from hw.formats.image_layout import LoadState
+from hw.formats.structures import pack
 from hw.link.packets import FrameType, LoadBegin, ReadRequest
-from hw.structures import pack
 from model.golden import run
 from sim.fault_board import fault_design, fault_networks
 from sim.flash_kinds import FAULT_FLASH, flash_board

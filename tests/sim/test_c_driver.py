@@ -6,12 +6,12 @@ import pytest
 
 from firmware.flash import flash_file, slot_image
 from firmware.image import device_image
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
 from hw.flash.layout import FlashMap
-from hw.image_layout import LoadState
+from hw.formats.image_layout import LoadState
+from hw.formats.register_map import PROTOCOL_VERSION, BootState, BootWord, register_address
+from hw.formats.structures import to_bits
 from hw.link.packets import SILENT, RefusalReason
-from hw.register_map import PROTOCOL_VERSION, BootState, BootWord, register_address
-from hw.structures import to_bits
 from model import zoo
 from model.data import open_dataset
 from model.description import LatencyEncoding, Layer, Network

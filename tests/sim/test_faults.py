@@ -11,8 +11,8 @@ import pytest
 
 from firmware.driver import Device
 from firmware.image import device_image
-from hw.image_layout import ImageHeader
-from hw.structures import byte_span
+from hw.formats.image_layout import ImageHeader
+from hw.formats.structures import byte_span
 from sim.fault_board import FaultBench, FaultError, fault_design, fault_networks
 from sim.fault_kinds import KINDS, Scene, load_frames
 from sim.faults import fault_cases, main, run_case, run_faults

@@ -10,10 +10,10 @@ from firmware.boot import boot_slot, boot_status
 from firmware.driver import Device
 from firmware.flash import flash_file, slot_image
 from firmware.image import device_image
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
 from hw.flash.layout import IMAGE_OFFSET, FlashMap
-from hw.image_layout import LoadState
-from hw.register_map import BootState
+from hw.formats.image_layout import LoadState
+from hw.formats.register_map import BootState
 from sim import flash_boot
 from sim.flash_boot import measure_boot
 from sim.virtual_board import VirtualBoard

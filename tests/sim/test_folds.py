@@ -6,9 +6,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.design import Design
-from hw.schedule import schedule
-from hw.spike_word import sample_beat
+from hw.design.design import Design
+from hw.parts.spike_word import sample_beat
+from hw.times.schedule import schedule
 from model.description import Network
 from model.golden import run
 from sim.compare import Observation, Record, compare, compare_cycles

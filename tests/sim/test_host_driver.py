@@ -10,9 +10,9 @@ from firmware.batch import classify_on
 from firmware.driver import Device, DeviceError
 from firmware.speed import wake
 from firmware.transport import LinkError, SerialTransport
-from hw.design import Design, Fold
-from hw.image_layout import LoadState
-from hw.register_map import register_address
+from hw.design.design import Design, Fold
+from hw.formats.image_layout import LoadState
+from hw.formats.register_map import register_address
 from model.description import Readout
 from model.encoding import EventEncoding
 from model.events import Events

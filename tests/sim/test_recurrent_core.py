@@ -8,9 +8,9 @@ import random
 import numpy as np
 import pytest
 
-from hw.design import CapacityError, Design, Fold
-from hw.schedule import schedule
-from hw.series_times import write_cycles
+from hw.design.design import CapacityError, Design, Fold
+from hw.times.schedule import schedule
+from hw.times.series_times import write_cycles
 from model.description import Network
 from model.golden import run
 from tests.series import make_recurrent, series_for

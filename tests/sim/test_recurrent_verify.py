@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
 from sim.choice import Choice
 from sim.plots import plot_verification
 from sim.test_set import run_test_set

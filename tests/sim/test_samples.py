@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw.design import Design, Fold
-from hw.spike_word import spike_word
+from hw.design.design import Design, Fold
+from hw.parts.spike_word import spike_word
 from model.golden import encode
 from sim.samples import sample_beats
 from tests.sim.conftest import System

@@ -6,9 +6,9 @@ import random
 import numpy as np
 import pytest
 
-from hw.design import Design, Fold
-from hw.schedule import schedule
-from hw.series_times import write_cycles
+from hw.design.design import Design, Fold
+from hw.times.schedule import schedule
+from hw.times.series_times import write_cycles
 from model.golden import run_every
 from model.legendre_step import state_history
 from model.memory_trains import memory_inputs

@@ -13,9 +13,9 @@ import sim.judges
 import sim.series
 import sim.step_case
 import sim.verify
-from hw.design import CapacityError, Design, Fold
+from hw.design.design import CapacityError, Design, Fold
 from hw.export import export
-from hw.series_times import write_cycles
+from hw.times.series_times import write_cycles
 from model.description import Network
 from model.golden import run, run_every
 from model.legendre_step import state_history

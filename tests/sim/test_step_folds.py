@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.design import Design
+from hw.design.design import Design
 from model.description import Network
 from model.golden import run
 from tests.sim.step_bench import pixel_beats, run_step_core, step_words

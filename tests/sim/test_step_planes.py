@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
 from model.description import Dynamics, Layer, Network, NeuronKind, Readout, SeriesEncoding
 from model.golden import run
 from tests.series import make_layers, series_for, series_networks

@@ -6,7 +6,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from hw.core import Core
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
 from model.description import Dynamics, Layer, Network, NeuronKind, Readout, Reset
 from model.encoding import RateEncoding
 from model.streams import Stream

@@ -9,7 +9,7 @@ import pytest
 
 import sim.step_case
 import sim.verify
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
 from model.description import Network
 from model.encoding import EventEncoding, RateEncoding
 from model.events import Events

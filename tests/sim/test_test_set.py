@@ -9,7 +9,7 @@ import pytest
 
 import sim.judges
 import sim.test_set
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
 from model.description import Network
 from model.golden import run as run_golden
 from sim.choice import Choice

@@ -11,7 +11,7 @@ import pytest
 import sim.bench_files
 import sim.cases
 import sim.verify
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
 from hw.export import export
 from model.description import Layer, Network, Readout
 from model.golden import run as run_golden

@@ -12,12 +12,12 @@ from firmware.driver import Device, DeviceError
 from firmware.image import device_image
 from firmware.link import Frame, encode_frame
 from firmware.transport import LinkError
-from hw.design import CapacityError, Design, Fold
-from hw.image_layout import LoadState
+from hw.design.design import CapacityError, Design, Fold
+from hw.formats.image_layout import LoadState
+from hw.formats.register_map import register_address
+from hw.formats.structures import pack
 from hw.link.packets import FrameType, LoadBegin, LoadData
-from hw.register_map import register_address
-from hw.schedule import schedule
-from hw.structures import pack
+from hw.times.schedule import schedule
 from model.description import LatencyEncoding, Layer, Network, Readout
 from model.encoding import EventEncoding, RateEncoding
 from model.events import Events

@@ -9,7 +9,7 @@ import pytest
 
 from hw.boards import BOARDS, UnknownBoardError, find_board
 from hw.flash.layout import FlashMap
-from hw.pll import PLL_KINDS
+from hw.vendor.pll import PLL_KINDS
 
 
 def pins(platform, resource):

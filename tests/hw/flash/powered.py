@@ -12,15 +12,15 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from firmware.flash import flash_file, slot_image
-from hw.byte_beat import ByteBeat
-from hw.contents import Contents
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
 from hw.flash.layout import FlashMap
 from hw.flash.reader import FlashPins
-from hw.image_layout import LoadError, LoadState
-from hw.loader import Loader
+from hw.formats.contents import Contents
+from hw.formats.image_layout import LoadError, LoadState
+from hw.formats.register_map import BootState, BootWord
+from hw.loading.loader import Loader
+from hw.parts.byte_beat import ByteBeat
 from hw.power_up import PowerUp
-from hw.register_map import BootState, BootWord
 from model.encoding import RateEncoding
 from tests.hw.flash.model import FlashModel
 from tests.hw.streams import put, run

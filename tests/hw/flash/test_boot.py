@@ -9,8 +9,8 @@ from firmware.image import device_image
 from firmware.link import crc16
 from firmware.resident import contents_of
 from hw.flash.layout import IMAGE_OFFSET, FlashMap
-from hw.image_layout import LoadError
-from hw.register_map import NOT_FROM_FLASH, BootState
+from hw.formats.image_layout import LoadError
+from hw.formats.register_map import NOT_FROM_FLASH, BootState
 from tests.hw.flash.powered import DESIGN, MAP, NETWORKS, flash_with, powered
 
 PRINTS = [network.fingerprint() for network in NETWORKS]

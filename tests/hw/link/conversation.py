@@ -3,7 +3,9 @@
 
 import numpy as np
 
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
+from hw.formats.register_map import register_address
+from hw.formats.structures import pack, size_of, unpack
 from hw.link.packets import (
     SILENT,
     FrameType,
@@ -13,8 +15,6 @@ from hw.link.packets import (
     ResultEnd,
     ResultEntry,
 )
-from hw.register_map import register_address
-from hw.structures import pack, size_of, unpack
 from model.description import LatencyEncoding, Layer, Network, Readout
 
 

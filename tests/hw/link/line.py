@@ -11,11 +11,11 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from firmware.link import Frame, FrameParser, encode_frame
 from hw.accelerator import Accelerator
-from hw.design import Design
+from hw.design.design import Design
+from hw.formats.structures import pack
 from hw.link.accelerator_ports import STATUS_PORTS
 from hw.link.link import Link
 from hw.link.packets import FrameType, LoadBegin, LoadData
-from hw.structures import pack
 from tests.hw.streams import run
 
 __all__ = ["Host", "LinkedAccelerator", "converse", "load"]

@@ -8,11 +8,11 @@ import pytest
 
 from firmware.answers import read_result
 from firmware.image import device_image
-from hw.design import Design, Fold
-from hw.image_layout import LoadError
+from hw.design.design import Design, Fold
+from hw.formats.image_layout import LoadError
+from hw.formats.register_map import CommitteeWord, NetworkWord, register_address
+from hw.formats.structures import pack, to_bits, unpack
 from hw.link.packets import FrameType, ReadRequest, Refusal, RefusalReason, WriteRequest
-from hw.register_map import CommitteeWord, NetworkWord, register_address
-from hw.structures import pack, to_bits, unpack
 from model.golden import run
 from tests.hw.link.line import converse, load
 from tests.stepwise import make_network

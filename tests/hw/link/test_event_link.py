@@ -10,7 +10,9 @@ from firmware.answers import read_result
 from firmware.events import event_bodies
 from firmware.image import device_image
 from firmware.link import Frame, encode_frame
-from hw.design import Design, Fold
+from hw.design.design import Design, Fold
+from hw.formats.register_map import CommitteeWord, register_address
+from hw.formats.structures import pack, to_bits, unpack
 from hw.link.packets import (
     FrameType,
     Refusal,
@@ -19,8 +21,6 @@ from hw.link.packets import (
     SampleData,
     WriteRequest,
 )
-from hw.register_map import CommitteeWord, register_address
-from hw.structures import pack, to_bits, unpack
 from model.encoding import EventEncoding
 from model.events import Events
 from model.golden import run

@@ -7,8 +7,10 @@ import pytest
 
 from firmware.image import device_image
 from firmware.link import Frame, encode_frame
-from hw.design_words import design_words
-from hw.image_layout import max_image_bytes
+from hw.formats.design_words import design_words
+from hw.formats.image_layout import max_image_bytes
+from hw.formats.register_map import register_address
+from hw.formats.structures import pack
 from hw.link.frame_processor import FrameProcessor
 from hw.link.link import Link
 from hw.link.packets import (
@@ -23,8 +25,6 @@ from hw.link.packets import (
     buffer_depth,
     sample_window,
 )
-from hw.register_map import register_address
-from hw.structures import pack
 from tests.hw.designs import two_layers
 from tests.hw.link.conversation import (
     NETWORK,

@@ -5,7 +5,9 @@ import pytest
 
 from firmware.image import device_image
 from firmware.link import Frame, encode_frame
-from hw.image_layout import LoadError
+from hw.formats.image_layout import LoadError
+from hw.formats.register_map import register_address
+from hw.formats.structures import pack
 from hw.link.packets import (
     FrameType,
     LoadBegin,
@@ -13,8 +15,6 @@ from hw.link.packets import (
     RefusalReason,
     WriteRequest,
 )
-from hw.register_map import register_address
-from hw.structures import pack
 from tests.hw.link.conversation import (
     NETWORK,
     design_for,

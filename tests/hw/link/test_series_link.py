@@ -8,11 +8,11 @@ import pytest
 
 from firmware.image import device_image
 from firmware.link import Frame, encode_frame
-from hw.design import Design, Fold
-from hw.image_layout import ImageHeader, ImageMemory, LoadError
+from hw.design.design import Design, Fold
+from hw.formats.image_layout import ImageHeader, ImageMemory, LoadError
+from hw.formats.register_map import CommitteeWord
+from hw.formats.structures import byte_span, size_of, to_bits, unpack
 from hw.link.packets import FrameType, Refusal, RefusalReason
-from hw.register_map import CommitteeWord
-from hw.structures import byte_span, size_of, to_bits, unpack
 from model.golden import run, run_every
 from tests.hw.link.line import converse, load
 from tests.hw.link.test_committee import classify, read, write

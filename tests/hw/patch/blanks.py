@@ -9,8 +9,8 @@ import numpy as np
 from apycula import bslib
 from apycula.chipdb import load_chipdb
 
-from hw.block_ram import BLOCK_RAMS
-from hw.tools import run_tool
+from hw.flow.tools import run_tool
+from hw.vendor.block_ram import BLOCK_RAMS
 
 __all__ = ["CASES", "CHIP", "blank", "random_blocks"]
 

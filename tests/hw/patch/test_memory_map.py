@@ -6,15 +6,15 @@ import random
 
 import numpy as np
 import pytest
+from tests.hw.test_loader import DESIGN, NETWORK
 
 from firmware.resident import contents_of
-from hw.block_ram import BLOCK_RAMS
-from hw.contents import check_contents, resident_head_bytes
-from hw.design import Design
+from hw.design.design import Design
+from hw.formats.contents import check_contents, resident_head_bytes
+from hw.formats.write_target import write_targets
 from hw.patch.memories import StoredMemory, placeholder_contents, stored_bits, stored_memories
 from hw.patch.memory_map import MapError, MemoryMap, MemoryPiece, find_pieces
-from hw.write_target import write_targets
-from tests.hw.test_loader import DESIGN, NETWORK
+from hw.vendor.block_ram import BLOCK_RAMS
 from tests.hw.test_power_up import cases
 
 

@@ -8,10 +8,10 @@ import types
 
 import numpy as np
 import pytest
+from tests.hw.test_loader import DESIGN, NETWORK, SMALLER
 from typer.testing import CliRunner
 
 from firmware.resident import contents_of
-from hw.block_ram import BLOCK_RAMS
 from hw.boards import find_board
 from hw.patch import patching
 from hw.patch.memories import placeholder_contents, stored_bits, stored_memories
@@ -25,12 +25,12 @@ from hw.patch.patching import (
 )
 from hw.patch.resident import finish_resident
 from hw.patch.unpacked import BitstreamError
+from hw.vendor.block_ram import BLOCK_RAMS
 from model.network_file import save_network
 from popspike.cli import app
 from tests.hw.patch.blanks import CASES, blank
 from tests.hw.patch.test_formats import KINDS
 from tests.hw.patch.test_memory_map import laid_out
-from tests.hw.test_loader import DESIGN, NETWORK, SMALLER
 
 WIDTHS = {"ice40": 8, "ecp5": 18, "gowin": 9}
 

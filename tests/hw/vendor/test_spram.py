@@ -8,7 +8,7 @@ from amaranth.back import verilog
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.row_memory import RowMemory, row_memory_signature
+from hw.parts.row_memory import RowMemory, row_memory_signature
 from hw.vendor.spram import SpramRowMemory
 from sim.verilator import build_executable
 from tests.hw.refused import refused
