@@ -3,13 +3,13 @@ import dataclasses
 import zlib
 
 import pytest
-from tests.hw.test_loader import DESIGN, IMAGE, NETWORK, SMALLER, loaded
 
 from firmware.image import device_image
 from firmware.resident import contents_of
 from hw.design.design import Design, Fold
 from hw.formats.contents import check_contents
 from hw.formats.write_target import write_targets
+from tests.hw.loading.test_loader import DESIGN, IMAGE, NETWORK, SMALLER, loaded
 from tests.series import make_parallel, make_recurrent
 from tests.stepwise import make_network
 

@@ -3,7 +3,6 @@
 
 import numpy as np
 import pytest
-from tests.hw.test_loader import NETWORK
 
 from firmware.answers import read_result
 from firmware.link import Frame, encode_frame
@@ -15,6 +14,7 @@ from hw.link.packets import FrameType
 from hw.patch.memories import placeholder_contents
 from model.golden import run as golden
 from tests.hw.link.buses import SerialHost
+from tests.hw.loading.test_loader import NETWORK
 from tests.hw.streams import run
 from tests.series import make_parallel, make_recurrent
 from tests.stepwise import make_network

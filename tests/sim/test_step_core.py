@@ -3,11 +3,11 @@ import random
 
 import numpy as np
 import pytest
-from tests.hw.test_rasteriser import ENCODINGS, event_beats, make_events
 
 from hw.design.design import Design, Fold
 from model.description import NeuronKind, RateEncoding
 from model.golden import run
+from tests.hw.inputs.test_rasteriser import ENCODINGS, event_beats, make_events
 from tests.sim.step_bench import pixel_beats, run_step_core, step_words
 from tests.sim.step_expected import check, check_cycles
 from tests.stepwise import make_network

@@ -3,11 +3,11 @@
 
 import numpy as np
 import pytest
-from tests.hw.test_fold import network
 
 from hw.boards import find_board
 from hw.fit.estimate import bandwidth_share, estimate, memory_blocks, weight_bits
 from hw.fit.fold import default_design
+from tests.hw.fit.test_fold import network
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import random
 import numpy as np
 import pytest
 import torch
-from tests.hw.test_state_reader import words
 
 from hw.design.memory_design import MemoryDesign
 from hw.legendre.series_source import SeriesSource
@@ -12,6 +11,7 @@ from hw.legendre.state_reader import group_cycles
 from model.legendre import LegendreMemory
 from model.legendre_step import emissions, state_history
 from tests.hw.designs import stepwise
+from tests.hw.legendre.test_state_reader import words
 from tests.hw.streams import get, put, run
 
 

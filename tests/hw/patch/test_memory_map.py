@@ -6,7 +6,6 @@ import random
 
 import numpy as np
 import pytest
-from tests.hw.test_loader import DESIGN, NETWORK
 
 from firmware.resident import contents_of
 from hw.design.design import Design
@@ -15,6 +14,7 @@ from hw.formats.write_target import write_targets
 from hw.patch.memories import StoredMemory, placeholder_contents, stored_bits, stored_memories
 from hw.patch.memory_map import MapError, MemoryMap, MemoryPiece, find_pieces
 from hw.vendor.block_ram import BLOCK_RAMS
+from tests.hw.loading.test_loader import DESIGN, NETWORK
 from tests.hw.test_power_up import cases
 
 

@@ -8,7 +8,6 @@ import types
 
 import numpy as np
 import pytest
-from tests.hw.test_loader import DESIGN, NETWORK, SMALLER
 from typer.testing import CliRunner
 
 from firmware.resident import contents_of
@@ -28,6 +27,7 @@ from hw.patch.unpacked import BitstreamError
 from hw.vendor.block_ram import BLOCK_RAMS
 from model.network_file import save_network
 from popspike.cli import app
+from tests.hw.loading.test_loader import DESIGN, NETWORK, SMALLER
 from tests.hw.patch.blanks import CASES, blank
 from tests.hw.patch.test_formats import KINDS
 from tests.hw.patch.test_memory_map import laid_out
