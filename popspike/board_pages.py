@@ -76,8 +76,7 @@ def build_cells(facts: dict[str, Any]) -> tuple[str, ...]:
     cells = facts["resources"]
     spram = f" + {cells['spram_blocks']} SPRAM" if cells["spram_blocks"] else ""
     return (
-        # The record of some builds is older than that boot.
-        {True: "yes", False: "no", None: "older"}[facts.get("boots_from_flash")],
+        "yes" if facts["boots_from_flash"] else "no",
         " / ".join(map(str, facts["lanes"])),
         f"{cells['luts']:,}",
         f"{cells['flip_flops']:,}",
